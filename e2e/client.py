@@ -1,0 +1,109 @@
+"""A client as users' clients are: one HTTP/1.1 request to an OpenAI-compatible server, its answer and its times."""
+
+import http.client
+import json
+import random
+import secrets
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+WORDS = "kato miren solver ingal estpro conder lyment tion render solka the a of and to in is you that it".split()
+TIMEOUT_S = 120
+
+
+@dataclass
+class Sent:
+    """One request that was sent, and what came back."""
+
+    kind: str
+    trace_id: str
+    path: str
+    body: dict[str, Any]
+    status: int = 0
+    response_id: str = ""
+    texts: list[str] = field(default_factory=list)
+    finish_reasons: list[str] = field(default_factory=list)
+    usage: dict[str, Any] | None = None
+    chunks: int = 0
+    aborted: bool = False
+    error: str = ""
+    seconds: float = 0.0
+    raw: str = ""
+
+    @property
+    def choices(self) -> int:
+        """Sequences that the engine had to make."""
+        return int(self.body.get("n", 1))
+
+
+def prompt(rng: random.Random, words: int) -> str:
+    """A prompt of made-up words."""
+    return " ".join(rng.choices(WORDS, k=words))
+
+
+def send(host: str, port: int, kind: str, path: str, body: dict[str, Any], abort_after: int | None = None) -> Sent:
+    """Send one request and read its answer; with `abort_after`, go away after that many chunks."""
+    sent = Sent(kind, secrets.token_hex(16), path, body)
+    headers = {
+        "Content-Type": "application/json",
+        "traceparent": f"00-{sent.trace_id}-{secrets.token_hex(8)}-01",
+    }
+    started = time.perf_counter()
+    connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
+    try:
+        connection.request("POST", path, json.dumps(body), headers)
+        response = connection.getresponse()
+        sent.status = response.status
+        if body.get("stream") and response.status == 200:
+            _read_stream(response, sent, abort_after)
+        else:
+            sent.raw = response.read().decode()
+            _read_answer(sent)
+    except (OSError, http.client.HTTPException) as error:
+        sent.error = repr(error)
+    finally:
+        connection.close()
+        sent.seconds = time.perf_counter() - started
+    return sent
+
+
+def _read_answer(sent: Sent) -> None:
+    answer = json.loads(sent.raw)
+    if sent.status != 200:
+        return
+    sent.response_id = answer["id"]
+    sent.usage = answer["usage"]
+    for choice in answer["choices"]:
+        message = choice.get("message")
+        sent.texts.append(message["content"] or "" if message else choice["text"])
+        sent.finish_reasons.append(choice["finish_reason"])
+
+
+def _read_stream(response: http.client.HTTPResponse, sent: Sent, abort_after: int | None) -> None:
+    texts: dict[int, str] = {}
+    reasons: dict[int, str] = {}
+    lines: list[str] = []
+    while line := response.readline():
+        text = line.decode().strip()
+        if not text.startswith("data: "):
+            continue
+        lines.append(text)
+        if text == "data: [DONE]":
+            break
+        event = json.loads(text[6:])
+        sent.response_id = event.get("id", "")
+        sent.usage = event.get("usage") or sent.usage
+        for choice in event.get("choices", []):
+            index = choice["index"]
+            piece = choice["delta"].get("content") if "delta" in choice else choice["text"]
+            texts[index] = texts.get(index, "") + (piece or "")
+            if choice.get("finish_reason"):
+                reasons[index] = choice["finish_reason"]
+        sent.chunks += 1
+        if abort_after is not None and sent.chunks >= abort_after:
+            sent.aborted = True
+            break
+    sent.raw = "\n".join(lines)
+    sent.texts = [texts[index] for index in sorted(texts)]
+    sent.finish_reasons = [reasons[index] for index in sorted(reasons)]

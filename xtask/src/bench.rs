@@ -1,0 +1,75 @@
+//! Benchmarks: each prints ratios within one run, for the machine's speed drifts.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use clap::Subcommand;
+
+use crate::service;
+use crate::{build, engine, place, up};
+
+#[derive(Subcommand)]
+pub(crate) enum Bench {
+    /// What the agent costs a real vLLM: CPU per token by process, and tokens per second.
+    Overhead {
+        /// Alternated pairs of rounds, with and without the agent.
+        #[arg(long, default_value_t = 12)]
+        pairs: u32,
+        /// Tracing level of the agent.
+        #[arg(long, default_value_t = 1)]
+        level: u8,
+    },
+}
+
+pub(crate) fn run(bench: &Bench) -> Result<()> {
+    match *bench {
+        Bench::Overhead { pairs, level } => overhead(pairs, level),
+    }
+}
+
+/// Two servers of the same engine, one under the agent, loaded in turn.
+fn overhead(pairs: u32, level: u8) -> Result<()> {
+    service::stop_on_ctrl_c()?;
+    build::ui()?;
+    let agent = build::agent()?;
+    let engine = engine::vllm()?;
+    let model = engine::tiny_model(&engine)?;
+    let ports = up::Ports::choose()?;
+    let data = tempdir()?;
+    let _server = up::server(&agent, &ports, &data)?;
+
+    let plain_port = up::free_port(0)?;
+    let mut plain = Command::new(&engine.vllm);
+    plain.arg("serve").arg(&model);
+    let plain = up::start_engine("vLLM without the agent", up::engine_settings(&mut plain, plain_port), plain_port)?;
+
+    let agent_port = up::free_port(0)?;
+    let mut observed = Command::new(agent.bin("tachograph-instrument"));
+    observed.arg(&engine.vllm).arg("serve").arg(&model);
+    let observed = up::engine_settings(&mut observed, agent_port)
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://127.0.0.1:{}", ports.grpc))
+        .env("OTEL_INSTRUMENTATION_VLLM_TRACING_LEVEL", level.to_string());
+    let observed = up::start_engine("vLLM under the agent", observed, agent_port)?;
+
+    let status = Command::new("python3")
+        .arg(place::root().join("bench/overhead.py"))
+        .args(["--plain", &format!("{plain_port}:{}", plain.pid())])
+        .args(["--observed", &format!("{agent_port}:{}", observed.pid())])
+        .args(["--pairs", &pairs.to_string(), "--level", &level.to_string()])
+        .arg("--report")
+        .arg(place::artifacts().join(format!("overhead-level-{level}.json")))
+        .status()
+        .context("cannot run bench/overhead.py")?;
+    if !status.success() {
+        bail!("the benchmark failed: {status}");
+    }
+    Ok(())
+}
+
+fn tempdir() -> Result<std::path::PathBuf> {
+    let dir = place::scratch().join("bench-data");
+    if dir.exists() {
+        std::fs::remove_dir_all(&dir)?;
+    }
+    Ok(dir)
+}

@@ -1,0 +1,130 @@
+//! `cargo xtask check`: all tests and lints, cheap ones first.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::venv::Venv;
+use crate::{build, engine, place, step, tidy, up, venv};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Leave out what needs a real engine and a browser.
+    #[arg(long)]
+    quick: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let started = Instant::now();
+    step::run("rustfmt", cargo().args(["fmt", "--all", "--check"]))?;
+    tidy::run()?;
+    let dev = venv::development()?;
+    python_lints(&dev)?;
+    web()?;
+    step::run("clippy", cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    step::run("Rust tests", cargo().args(["test", "--workspace", "--quiet"]))?;
+    let agent = build::agent()?;
+    step::run(
+        "Python tests",
+        pytest(&dev, &agent).arg("python/tests").arg("--junit-xml").arg(place::artifacts().join("python.xml")),
+    )?;
+    if !args.quick {
+        end_to_end(&dev, &agent)?;
+    }
+    eprintln!("✓ check ({:.0} s)", started.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn cargo() -> Command {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(place::root());
+    cargo
+}
+
+fn python_lints(dev: &Venv) -> Result<()> {
+    let root = place::root();
+    let ruff = || {
+        let mut ruff = Command::new(dev.bin("ruff"));
+        ruff.current_dir(&root);
+        ruff
+    };
+    step::run("ruff", ruff().args(["check", "python", "e2e", "bench"]))?;
+    step::run("ruff format", ruff().args(["format", "--check", "python", "e2e", "bench"]))?;
+    let mypy = |folder: &str| {
+        let mut mypy = Command::new(dev.bin("mypy"));
+        mypy.current_dir(root.join(folder)).arg("--strict").arg(".");
+        mypy
+    };
+    step::run("mypy of the agent", &mut mypy("python"))?;
+    step::run("mypy of the end-to-end tests", &mut mypy("e2e"))
+}
+
+/// Lints, tests and build of the web UI.
+fn web() -> Result<()> {
+    let web = place::root().join("web");
+    build::ui()?;
+    for (what, script) in [("eslint", "lint"), ("types of the web UI", "types"), ("vitest", "test")] {
+        step::run(what, build::npm(&web).args(["run", script]))?;
+    }
+    Ok(())
+}
+
+/// pytest, told where everything is.
+fn pytest(dev: &Venv, agent: &Venv) -> Command {
+    let mut pytest = Command::new(dev.bin("python"));
+    pytest
+        .current_dir(place::root())
+        .args(["-m", "pytest", "-q"])
+        .env("TACHOGRAPH_TEST_AGENT", agent.dir())
+        .env("TACHOGRAPH_TEST_ARTIFACTS", place::artifacts());
+    pytest
+}
+
+/// The whole path on a real vLLM, then the UI in a real browser over the data that the engine left.
+fn end_to_end(dev: &Venv, agent: &Venv) -> Result<()> {
+    let root = place::root();
+    step::run("install Chromium", Command::new("bash").arg(root.join("web/e2e/install-browser.sh")))?;
+    let engine = engine::vllm()?;
+    let model = engine::tiny_model(&engine)?;
+    let data = place::scratch().join("e2e-data");
+    if data.exists() {
+        fs::remove_dir_all(&data)?;
+    }
+    step::run(
+        "end-to-end on a real vLLM",
+        pytest(dev, agent)
+            .arg("e2e")
+            .arg("--junit-xml")
+            .arg(place::artifacts().join("e2e.xml"))
+            .env("TACHOGRAPH_TEST_VLLM", &engine.vllm)
+            .env("TACHOGRAPH_TEST_MODEL", &model)
+            .env("TACHOGRAPH_TEST_DATA", &data),
+    )?;
+    browser(dev, agent, &data)
+}
+
+/// The screens over real data, then over a list of ten thousand.
+fn browser(dev: &Venv, agent: &Venv, data: &Path) -> Result<()> {
+    let web = place::root().join("web");
+    let ports = up::Ports::choose()?;
+    let _server = up::server(agent, &ports, data)?;
+    let playwright = |project: &str| {
+        let mut npx = Command::new("npx");
+        npx.current_dir(&web)
+            .args(["playwright", "test", "--project", project])
+            .env("TACHOGRAPH_URL", ports.url())
+            .env("TACHOGRAPH_ARTIFACTS", place::artifacts());
+        npx
+    };
+    step::run("the UI in Chromium", &mut playwright("screens"))?;
+    step::run(
+        "ten thousand requests",
+        Command::new(dev.bin("python"))
+            .arg(place::root().join("e2e/synthesize.py"))
+            .args(["--endpoint", &format!("http://127.0.0.1:{}", ports.http), "--requests", "10000"]),
+    )?;
+    step::run("the UI in Chromium, ten thousand rows", &mut playwright("scale"))
+}
