@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -11,7 +12,12 @@ from typing import Any, NamedTuple
 import pytest
 from stub_probe import StubProbe
 
-from tachograph.hook.table import Table
+AGENT = os.environ.get("TACHOGRAPH_TEST_AGENT")
+"""A virtual environment with the wheel: what is tested is then what ships, not this tree."""
+if AGENT:
+    sys.path[:0] = [str(place) for place in Path(AGENT).glob("lib/python3*/site-packages")]
+
+from tachograph.hook.table import Table  # noqa: E402
 
 ENGINE = Path(__file__).parent / "engine"
 FILES = {
@@ -35,7 +41,7 @@ class FakeEngine(NamedTuple):
     def scheduler_class(self) -> Any:
         return self.modules["vllm.v1.core.sched.scheduler"].Scheduler
 
-    def scheduler(self, kind: str = "Scheduler", **parallel: int) -> Any:
+    def scheduler(self, kind: str = "Scheduler", /, **parallel: int) -> Any:
         return getattr(self.modules["vllm.v1.core.sched.scheduler"], kind)(config(**parallel), None, None, 16)
 
     def processor(self) -> Any:

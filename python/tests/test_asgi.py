@@ -120,7 +120,7 @@ def test_everything_else_passes_with_its_own_receive_and_send(engine: FakeEngine
 
 
 def test_a_disconnect_is_seen(engine: FakeEngine) -> None:
-    gone = [*REQUEST, {"type": "http.disconnect"}]
+    gone: list[dict[str, Any]] = [*REQUEST, {"type": "http.disconnect"}]
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         for _ in gone:
@@ -230,25 +230,3 @@ def test_an_application_that_is_no_engine_is_left_alone(engine: FakeEngine, monk
     app = App()
     assert engine.app(app).build_middleware_stack() is app
     assert engine.probe.opened is False
-
-
-def test_the_edge_is_the_outermost_layer_of_a_real_fastapi_application(
-    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("fastapi", "fastapi.applications"):
-        monkeypatch.delitem(sys.modules, name)
-    from fastapi import FastAPI, applications
-
-    engine.table.attach(applications)
-    app = FastAPI()
-
-    @app.post("/v1/completions")
-    async def complete(body: dict[str, Any]) -> dict[str, Any]:
-        return {"got": body, "http_id": HTTP_ID.get()}
-
-    client = Client([{"type": "http.request", "body": b'{"n":1}', "more_body": False}])
-    request = {**scope("/v1/completions"), "query_string": b"", "headers": [(b"content-type", b"application/json")]}
-    asyncio.run(app(request, client.receive, client.send))
-    assert client.sent[0]["status"] == 200
-    assert client.sent[1]["body"] == b'{"got":{"n":1},"http_id":1}'
-    assert [call.args[0] for call in engine.probe.named("send")] == client.sent

@@ -11,6 +11,7 @@ import pytest
 
 from tachograph import bootstrap as bootstrap_command
 from tachograph import launch
+from tachograph.hook import MODULES
 
 PACKAGE = Path(launch.__file__).parent.parent
 
@@ -87,7 +88,7 @@ def test_the_program_of_the_environment_comes_before_that_of_path(
 def test_a_program_that_cannot_be_executed_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program(tmp_path, "tachograph", "text", mode=0o644)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    monkeypatch.setattr(launch.sysconfig, "get_path", lambda _name: str(tmp_path))
+    monkeypatch.setattr("sysconfig.get_path", lambda _name: str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
     assert launch.find_binary() is None
 
@@ -101,7 +102,7 @@ def bootstrap(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 def vllm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An engine on disk that must not be imported."""
     place = tmp_path / "vllm"
-    for name in bootstrap_command.MODULES:
+    for name in MODULES:
         if name.startswith("vllm."):
             path = tmp_path.joinpath(*name.split(".")).with_suffix(".py")
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tachograph
 
-ROOT = Path(tachograph.__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def test_the_version_is_that_of_the_workspace() -> None:

@@ -50,7 +50,7 @@ def test_the_ring_opens_as_engine_core_with_the_limits_of_the_engine(engine: Fak
 def test_the_engine_index_is_the_data_parallel_rank_of_every_version(
     engine: FakeEngine, parallel: dict[str, int], index: int
 ) -> None:
-    engine.scheduler(**parallel)
+    engine.scheduler("Scheduler", **parallel)
     assert engine.probe.named("engine")[0].kwargs["engine_index"] == index
 
 
