@@ -1,1 +1,13 @@
-//! recorder
+//! The recorder: drains the rings of one launch, joins their records into requests, makes spans and
+//! metrics of them, and exports those over OTLP.
+//!
+//! What it is not: it never touches the engine's process, keeps nothing on disk, and answers no queries.
+
+pub mod body;
+pub mod clock;
+pub mod figure;
+pub mod health;
+pub mod join;
+pub mod request;
+pub mod sequence;
+pub mod token;
