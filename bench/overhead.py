@@ -18,9 +18,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "e2e"))
 
-from client import Sent, prompt, send  # noqa: E402
+import random
 
-import random  # noqa: E402
+from client import Sent, prompt, send
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 MAX_TOKENS = 64

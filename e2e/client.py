@@ -8,7 +8,28 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-WORDS = "kato miren solver ingal estpro conder lyment tion render solka the a of and to in is you that it".split()
+WORDS = [
+    "kato",
+    "miren",
+    "solver",
+    "ingal",
+    "estpro",
+    "conder",
+    "lyment",
+    "tion",
+    "render",
+    "solka",
+    "the",
+    "a",
+    "of",
+    "and",
+    "to",
+    "in",
+    "is",
+    "you",
+    "that",
+    "it",
+]
 TIMEOUT_S = 120
 
 

@@ -1,5 +1,6 @@
 """The processes of a test: started, watched, killed, and never left behind."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -120,10 +121,8 @@ class Process:
             code = self.child.wait(STOP_S)
         except subprocess.TimeoutExpired:
             code = None
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.child.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.child.wait()
         self.child = None
         return code

@@ -41,8 +41,8 @@ class Sink:
         self.metrics: list[metrics_service_pb2.ExportMetricsServiceRequest] = []
         self.headers: dict[str, str] = {}
         self.server = grpc.server(futures.ThreadPoolExecutor(2))
-        trace_service_pb2_grpc.add_TraceServiceServicer_to_server(_Traces(self), self.server)
-        metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(_Metrics(self), self.server)
+        trace_service_pb2_grpc.add_TraceServiceServicer_to_server(_Traces(self), self.server)  # type: ignore[no-untyped-call]
+        metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(_Metrics(self), self.server)  # type: ignore[no-untyped-call]
         self.server.add_insecure_port(f"127.0.0.1:{port}")
         self.server.start()
 

@@ -97,9 +97,7 @@ def export_request(service: str, trace_ids: list[str], spread_s: float = 0.0) ->
     rng = random.Random(trace_ids[0])
     now = time.time_ns()
     made = [
-        span
-        for trace_id in trace_ids
-        for span in spans(trace_id, now - int(rng.uniform(0, spread_s) * SECOND_NS), rng)
+        span for trace_id in trace_ids for span in spans(trace_id, now - int(rng.uniform(0, spread_s) * SECOND_NS), rng)
     ]
     resource_spans = ResourceSpans(scope_spans=[ScopeSpans(spans=made)])
     resource_spans.resource.attributes.extend(attributes(service__name=service, service__instance__id="synthetic"))

@@ -8,6 +8,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 import verify
 from process import Server
 from synthesize import export_request, post
@@ -60,11 +62,9 @@ def test_a_malformed_export_is_refused_with_the_reason_and_counted(server: Serve
     request = urllib.request.Request(
         f"{server.http}/v1/traces", b"\xff\xff not protobuf", {"Content-Type": "application/x-protobuf"}
     )
-    try:
+    with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(request)
-        raise AssertionError("accepted")
-    except urllib.error.HTTPError as error:
-        assert error.code == 400
-        assert error.read(), "no reason given"
+    assert refused.value.code == 400
+    assert refused.value.read(), "no reason given"
     after = verify.get(f"{server.api}/api/status")["refused"]
     assert sum(after.values()) == sum(before.values()) + 1

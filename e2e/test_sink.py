@@ -1,4 +1,4 @@
-"""With an OTLP backend that is not ours, spans and metrics arrive and match the contract, name by name, type by type."""
+"""With an OTLP backend that is not ours, spans and metrics match the contract, name by name, type by type."""
 
 import os
 import signal

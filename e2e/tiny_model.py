@@ -18,7 +18,7 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 SPECIAL = ["<s>", "</s>", "<unk>", "<pad>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>", "<think>", "</think>"]
-SYLLABLES = "ka to mi ren sol ver ing tion al est pro con der ly ment".split()
+SYLLABLES = ["ka", "to", "mi", "ren", "sol", "ver", "ing", "tion", "al", "est", "pro", "con", "der", "ly", "ment"]
 CONTEXT = 2048
 
 
@@ -26,7 +26,31 @@ def corpus(lines: int = 4000) -> Iterator[str]:
     """Sentences of made-up words, enough to train a vocabulary on."""
     rng = random.Random(7)
     words = ["".join(rng.choices(SYLLABLES, k=rng.randint(1, 4))) for _ in range(3000)]
-    words += "the a of and to in is you that it he was for on are as with his they at be this have".split()
+    words += [
+        "the",
+        "a",
+        "of",
+        "and",
+        "to",
+        "in",
+        "is",
+        "you",
+        "that",
+        "it",
+        "he",
+        "was",
+        "for",
+        "on",
+        "are",
+        "as",
+        "with",
+        "his",
+        "they",
+        "at",
+        "be",
+        "this",
+        "have",
+    ]
     for _ in range(lines):
         yield " ".join(rng.choices(words, k=12)) + ". "
 

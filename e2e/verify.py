@@ -53,7 +53,13 @@ def faults(sent: Sent, found: dict[str, Any]) -> list[str]:
     expect("operation spans", 1, tree["operation"])
     expect("HTTP status", sent.status, row["http_status"])
     by_id = {span["span_id"]: span for span in found["spans"]}
-    parents = {"operation": "http", "request": "operation", "wait": "request", "prefill": "request", "decode": "request"}
+    parents = {
+        "operation": "http",
+        "request": "operation",
+        "wait": "request",
+        "prefill": "request",
+        "decode": "request",
+    }
     for span in found["spans"]:
         if span["stage"] in parents:
             parent = by_id.get(span["parent_span_id"])

@@ -122,9 +122,12 @@ fn browser(dev: &Venv, agent: &Venv, data: &Path) -> Result<()> {
     step::run("the UI in Chromium", &mut playwright("screens"))?;
     step::run(
         "ten thousand requests",
-        Command::new(dev.bin("python"))
-            .arg(place::root().join("e2e/synthesize.py"))
-            .args(["--endpoint", &format!("http://127.0.0.1:{}", ports.http), "--requests", "10000"]),
+        Command::new(dev.bin("python")).arg(place::root().join("e2e/synthesize.py")).args([
+            "--endpoint",
+            &format!("http://127.0.0.1:{}", ports.http),
+            "--requests",
+            "10000",
+        ]),
     )?;
     step::run("the UI in Chromium, ten thousand rows", &mut playwright("scale"))
 }

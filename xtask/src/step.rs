@@ -46,12 +46,7 @@ pub(crate) fn run(what: &str, command: &mut Command) -> Result<()> {
 }
 
 /// Wait until `ready` says so, showing the last line of `log` meanwhile.
-pub(crate) fn wait(
-    what: &str,
-    limit: Duration,
-    log: &Path,
-    mut ready: impl FnMut() -> Result<bool>,
-) -> Result<()> {
+pub(crate) fn wait(what: &str, limit: Duration, log: &Path, mut ready: impl FnMut() -> Result<bool>) -> Result<()> {
     let started = Instant::now();
     announce(what);
     let mut progress = Progress::new(what);

@@ -64,7 +64,8 @@ fn dependency_faults() -> Result<Vec<String>> {
     for package in &packages {
         let name = package["name"].as_str().unwrap_or_default();
         let Some(may) = allowed.get(name) else {
-            faults.push(format!("crate {name} has no place in the map: add it to ARCHITECTURE.md and xtask/src/tidy.rs"));
+            faults
+                .push(format!("crate {name} has no place in the map: add it to ARCHITECTURE.md and xtask/src/tidy.rs"));
             continue;
         };
         for dependency in package["dependencies"].as_array().into_iter().flatten() {
@@ -106,7 +107,11 @@ fn file_faults(file: &Path, faults: &mut Vec<String>) {
     }
     for (index, line) in text.lines().enumerate() {
         let at = index + 1;
-        if line.chars().count() > LINE_COLUMNS_MAX && !generated && !line.contains("http") && !name.ends_with("metric.rs") {
+        if line.chars().count() > LINE_COLUMNS_MAX
+            && !generated
+            && !line.contains("http")
+            && !name.ends_with("metric.rs")
+        {
             faults.push(format!("{name}:{at}: longer than {LINE_COLUMNS_MAX} columns"));
         }
         let leftovers = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X:")];

@@ -22,7 +22,10 @@ impl Venv {
                 fs::create_dir_all(parent)?;
             }
             let name = dir.file_name().unwrap_or_default().display().to_string();
-            step::run(&format!("make the virtual environment {name}"), Command::new("python3").args(["-m", "venv"]).arg(&dir))?;
+            step::run(
+                &format!("make the virtual environment {name}"),
+                Command::new("python3").args(["-m", "venv"]).arg(&dir),
+            )?;
         }
         Ok(Self { dir })
     }
