@@ -59,7 +59,7 @@ fn python_lints(dev: &Venv) -> Result<()> {
         mypy
     };
     step::run("mypy of the agent", &mut mypy("python"))?;
-    step::run("mypy of the end-to-end tests", &mut mypy("e2e"))
+    step::run("mypy of the end-to-end tests", mypy("e2e").arg("../bench"))
 }
 
 /// Lints, tests and build of the web UI.
@@ -86,7 +86,7 @@ fn pytest(dev: &Venv, agent: &Venv) -> Command {
 /// The whole path on a real vLLM, then the UI in a real browser over the data that the engine left.
 fn end_to_end(dev: &Venv, agent: &Venv) -> Result<()> {
     let root = place::root();
-    step::run("install Chromium", Command::new("bash").arg(root.join("web/e2e/install-browser.sh")))?;
+    step::run("install Chromium", Command::new("bash").arg(root.join("e2e/install-browser.sh")))?;
     let engine = engine::vllm()?;
     let model = engine::tiny_model(&engine)?;
     let data = place::scratch().join("e2e-data");
