@@ -14,12 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import maturin
-from maturin import (
-    get_requires_for_build_editable,
-    get_requires_for_build_wheel,
-    prepare_metadata_for_build_editable,
-    prepare_metadata_for_build_wheel,
-)
+from maturin import get_requires_for_build_editable, get_requires_for_build_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,6 +37,17 @@ PROGRAM = HERE / "tachograph.data" / "scripts" / "tachograph"
 
 class UnsupportedOperation(Exception):  # noqa: N818 - named by PEP 517
     """This backend makes no sdist."""
+
+
+def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: Mapping[str, Any] | None = None) -> str:
+    """The wheel's metadata, without building anything."""
+    # maturin refuses to start without the directory that `tool.maturin.data` names.
+    PROGRAM.parent.mkdir(parents=True, exist_ok=True)
+    name: str = maturin.prepare_metadata_for_build_wheel(metadata_directory, config_settings)
+    return name
+
+
+prepare_metadata_for_build_editable = prepare_metadata_for_build_wheel
 
 
 def build_wheel(

@@ -11,12 +11,7 @@ from types import ModuleType
 import pytest
 
 BACKEND = Path(__file__).parent.parent / "build_backend" / "tachograph_build.py"
-HOOKS = (
-    "get_requires_for_build_editable",
-    "get_requires_for_build_wheel",
-    "prepare_metadata_for_build_editable",
-    "prepare_metadata_for_build_wheel",
-)
+HOOKS = ("get_requires_for_build_editable", "get_requires_for_build_wheel")
 
 
 @pytest.fixture
