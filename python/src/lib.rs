@@ -1,1 +1,28 @@
-//! probe
+//! The Python extension `tachograph._probe`: turns what the hooks see into records of the process's ring.
+//!
+//! A guest in the engine's process: apart from `open` no call raises, waits or does I/O, and a fault of ours is
+//! counted, not shown. What the calls mean is said once, in `tachograph/_probe.pyi`. There is no policy here:
+//! which function is hooked, and what a record means, is the business of the hooks and of the recorder.
+
+mod argument;
+mod exchange;
+mod finish;
+mod front;
+mod guest;
+mod http;
+mod scheduler;
+mod text;
+mod trace_context;
+
+/// Python's view; documented in `_probe.pyi`.
+#[pyo3::pymodule]
+mod _probe {
+    #[pymodule_export]
+    use crate::front::{front_outputs, sequence_abort, sequence_add};
+    #[pymodule_export]
+    use crate::guest::{close_after_fork, counters, fault, is_open, now_ns, open, probe, process};
+    #[pymodule_export]
+    use crate::http::{HttpRequest, Send, http_start};
+    #[pymodule_export]
+    use crate::scheduler::{engine, finished, preempted, queued, step, step_outputs};
+}

@@ -8,9 +8,10 @@ use crate::producer::Store;
 /// Bytes before the payload: its length.
 pub(crate) const PREFIX: usize = size_of::<u32>();
 
-/// Longest payload in a ring of `capacity` bytes: a record that would fill a quarter of the ring is a mistake,
-/// and would push many good ones out.
-pub(crate) const fn max_payload(capacity: usize) -> usize {
+/// Longest encoded record in bytes that a ring of `capacity` bytes takes: one that would fill a quarter of the
+/// ring is a mistake, and would push many good ones out.
+#[must_use]
+pub const fn longest_record(capacity: usize) -> usize {
     capacity / 4
 }
 

@@ -20,6 +20,7 @@ mod writer;
 
 pub use clock::{Anchor, now_ns};
 pub use error::RingError;
+pub use frame::longest_record;
 pub use reader::{Counters, Drained, Info, Reader};
 pub use record::Record;
 pub use writer::Writer;

@@ -1,6 +1,6 @@
 //! The commit protocol, over stores that a test can cut short at any one of them.
 
-use crate::frame::{PREFIX, Payload, max_payload};
+use crate::frame::{PREFIX, Payload, longest_record};
 use crate::record::Record;
 
 /// The header's words that a writer stores.
@@ -82,7 +82,7 @@ impl<S: Store> Producer<S> {
     /// The longest payload that fits now.
     fn payload_room(&mut self) -> u64 {
         let capacity = self.store.capacity();
-        let longest = max_payload(capacity) as u64;
+        let longest = longest_record(capacity) as u64;
         let enough = longest + PREFIX as u64;
         let mut room = room(capacity as u64, self.head, self.tail);
         if room < enough {

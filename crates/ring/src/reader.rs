@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use crate::clock::Anchor;
 use crate::error::RingError;
-use crate::frame::{PREFIX, max_payload};
+use crate::frame::{PREFIX, longest_record};
 use crate::header::{FORMAT_VERSION, HEADER_LEN, Identity, MAGIC};
 use crate::map::Map;
 use crate::process;
@@ -189,7 +189,7 @@ impl Reader {
         let mut prefix = [0; PREFIX];
         self.map.copy_out(self.tail, &mut prefix);
         let len = u32::from_le_bytes(prefix) as usize;
-        let fits = len <= max_payload(self.info.capacity) && (PREFIX + len) as u64 <= used;
+        let fits = len <= longest_record(self.info.capacity) && (PREFIX + len) as u64 <= used;
         fits.then_some(len)
     }
 
