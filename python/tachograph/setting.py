@@ -9,14 +9,12 @@ if TYPE_CHECKING:
 RING_BYTES = 8 * 1024 * 1024
 """Capacity of a ring: minutes of steps at ordinary load, and small beside an engine's memory."""
 
-RING_BYTES_MIN = 64 * 1024
-"""A smaller ring cannot hold the longest body."""
-
+RING_BYTES_MIN = 4 * 1024
 RING_BYTES_MAX = 1024 * 1024 * 1024
-"""A bigger ring is a slip of the pen: it would take the memory of the engine."""
+"""Bounds of the capacity, itself a power of two, as the ring has them (crates/ring/src/lib.rs)."""
 
 BODY_LIMIT_BYTES = 262_144
-"""Longest part of a request or response body kept: a base64 image must not fill the ring."""
+"""What is kept of a request's body, and of its response's: a base64 image must not fill the ring."""
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
@@ -58,10 +56,11 @@ class Setting:
         value = environ.get("TACHOGRAPH_RING_BYTES", "").strip()
         if not value:
             return RING_BYTES
-        if value.isascii() and value.isdigit() and RING_BYTES_MIN <= int(value) <= RING_BYTES_MAX:
-            return int(value)
+        size = int(value) if value.isascii() and value.isdigit() else 0
+        if RING_BYTES_MIN <= size <= RING_BYTES_MAX and size & (size - 1) == 0:
+            return size
         self.complaints.append(
-            f"the ring has {RING_BYTES} bytes, use a number from {RING_BYTES_MIN} to {RING_BYTES_MAX}"
+            f"the ring has {RING_BYTES} bytes, use a power of two from {RING_BYTES_MIN} to {RING_BYTES_MAX}"
             f" for TACHOGRAPH_RING_BYTES: {value}"
         )
         return RING_BYTES

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from conftest import FakeEngine, hooked
 from stub_probe import StubProbe
-from test_vllm_v1_core import decided, status
+from test_vllm_v1_core import decided, outputs_of_step, status
 from test_vllm_v1_core import request as queued_request
 from test_vllm_v1_front import output, request
 
@@ -36,7 +36,7 @@ def use_every_hook(engine: FakeEngine) -> list[Any]:
     scheduler.running.append(added)
     seen += [
         scheduler._preempt_request(added, 1.0),
-        scheduler.update_from_output("output", {0: "outputs"}),
+        scheduler.update_from_output("output", {0: outputs_of_step("a")}),
         scheduler.finish_requests(["a"], status(engine, "FINISHED_ABORTED")) == [added],
     ]
     assert processor.calls == ["add_request", "process_outputs", "abort_requests"]

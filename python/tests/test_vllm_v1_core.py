@@ -19,6 +19,11 @@ def decided(engine: FakeEngine, **members: int) -> Any:
     return engine.modules["vllm.v1.core.sched.scheduler"].SchedulerOutput(dict(members))
 
 
+def outputs_of_step(*outputs: str, queries: int = 0) -> SimpleNamespace:
+    stats = SimpleNamespace(prefix_cache_stats=SimpleNamespace(queries=queries))
+    return SimpleNamespace(outputs=list(outputs), scheduler_stats=stats)
+
+
 def status(engine: FakeEngine, name: str) -> Any:
     return engine.modules["vllm.v1.core.sched.scheduler"].RequestStatus[name]
 
@@ -113,10 +118,26 @@ def test_steps_whose_outputs_never_come_are_forgotten(engine: FakeEngine) -> Non
     scheduler.script = list(outputs)
     for _ in outputs:
         scheduler.schedule()
-    scheduler.update_from_output(outputs[1], {0: "kept"})
-    scheduler.update_from_output(outputs[0], {0: "forgotten"})
+    scheduler.update_from_output(outputs[1], {0: outputs_of_step("kept")})
+    scheduler.update_from_output(outputs[0], {0: outputs_of_step("forgotten")})
     numbers = [call.args[1] for call in engine.probe.named("step_outputs")]
     assert numbers == [2, IN_FLIGHT_MAX + 1]
+
+
+@pytest.mark.parametrize(
+    ("outputs", "queries", "told"),
+    [((), 0, 0), ((), 12, 1), (("a",), 0, 1)],
+)
+def test_rounds_of_a_waiting_engine_are_told_only_when_something_came_of_them(
+    engine: FakeEngine, outputs: tuple[str, ...], queries: int, told: int
+) -> None:
+    scheduler = engine.scheduler()
+    scheduler.script = [decided(engine), decided(engine)]
+    scheduler.schedule()
+    waiting = scheduler.schedule()
+    scheduler.update_from_output(waiting, {0: outputs_of_step(*outputs, queries=queries)})
+    scheduler.update_from_output(waiting, {0: SimpleNamespace(outputs=[], scheduler_stats=None)})
+    assert [call.args[1] for call in engine.probe.named("step_outputs")] == [1] * told
 
 
 def test_a_preemption_names_the_sequence(engine: FakeEngine) -> None:

@@ -40,7 +40,7 @@ class Ring:
         try:
             self.probe.open(setting.runtime_dir, setting.ring_bytes, setting.content, BODY_LIMIT_BYTES)
         except OSError as error:
-            say(f"this {role} process is not observed, the engine runs on: no ring in {setting.runtime_dir}: {error}")
+            say(f"this {role} process is not observed, the engine runs on: {error}")
             return
         if not self._fork_watched:
             self._fork_watched = True

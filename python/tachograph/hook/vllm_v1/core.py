@@ -78,9 +78,9 @@ class Steps:
             del self._in_flight[next(iter(self._in_flight))]
         return self.number
 
-    def end(self, output: Any) -> int:
-        """The step's number; the latest one for a step that was not worth a record."""
-        return self._in_flight.pop(id(output), self.number)
+    def end(self, output: Any) -> int | None:
+        """The step's number; None for a step that was not worth a record."""
+        return self._in_flight.pop(id(output), None)
 
 
 class Core:
@@ -139,6 +139,11 @@ class Core:
     ) -> None:
         steps: Steps = scheduler._tachograph_steps
         number = steps.end(scheduler_output)
+        if number is None:
+            # An engine that waits, for KV blocks from afar say, goes round and round: that fills no ring.
+            if not any(map(_says_something, result.values())):
+                return
+            number = steps.number
         if result:
             self._probe.step_outputs(steps.engine_index, number, result)
 
@@ -178,6 +183,12 @@ _REASONS = {
     "FINISHED_ABORTED": "abort",
     "FINISHED_REPETITION": "repetition",
 }
+
+
+def _says_something(outputs: Any) -> bool:
+    """Whether an EngineCoreOutputs has outputs, or prefix cache queries that nobody would hear of again."""
+    prefix = getattr(outputs.scheduler_stats, "prefix_cache_stats", None)
+    return bool(outputs.outputs) or getattr(prefix, "queries", 0) > 0
 
 
 def engine_index(parallel_config: Any) -> int:
