@@ -5,9 +5,22 @@
 
 pub mod body;
 pub mod clock;
+pub mod config;
+pub mod drain;
+pub mod error;
+pub mod export;
 pub mod figure;
 pub mod health;
 pub mod join;
+pub mod metric;
 pub mod request;
+pub mod resource;
+mod run;
+pub mod sample;
 pub mod sequence;
+pub mod span;
 pub mod token;
+
+pub use config::Config;
+pub use error::Error;
+pub use run::{Summary, run};

@@ -169,11 +169,9 @@ mod tests {
         let mut tokens = Tokens::default();
         tokens.push(0, 5_000_000, 2, (1, 1, 0), 0);
         tokens.push(0, 9_000_000, 1, (2, 1, 0), 0);
-        assert_eq!((0..4).map(|i| tokens.time_ns(i)).collect::<Vec<_>>(), [
-            Some(5_000_000),
-            Some(5_000_000),
-            Some(9_000_000),
-            None
-        ]);
+        assert_eq!(
+            (0..4).map(|i| tokens.time_ns(i)).collect::<Vec<_>>(),
+            [Some(5_000_000), Some(5_000_000), Some(9_000_000), None]
+        );
     }
 }

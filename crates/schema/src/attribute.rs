@@ -106,6 +106,18 @@ names! {
     OUTCOME = "tachograph.outcome";
     /// Output tokens' times: for each token, LEB128 microseconds since the previous one, the first since the span's start.
     TOKEN_OFFSETS = "tachograph.token.offsets";
+    /// Index of a token among those of its sequence, from 0.
+    TOKEN_INDEX = "gen_ai.token.index";
+    /// Seconds since the previous token, the first since the sequence's arrival.
+    TOKEN_INTERVAL = "gen_ai.token.time_since_previous";
+    /// Sequences in the step that made the token.
+    BATCH_SIZE = "gen_ai.iteration.batch_size";
+    /// Sequences waiting at the step that made the token.
+    WAITING = "gen_ai.iteration.waiting_requests";
+    /// Number of a scheduler step in its engine.
+    STEP = "tachograph.step";
+    /// Tokens of a prefill chunk.
+    CHUNK_TOKENS = "tachograph.prefill.chunk.tokens";
     /// True where records were lost and the span is built from what is left.
     INCOMPLETE = "tachograph.incomplete";
     /// True length in characters of a message that was cut.
@@ -158,6 +170,8 @@ names! {
 
 /// Name of the event for one generated token (level 2).
 pub const TOKEN_EVENT: &str = "gen_ai.token.generated";
+/// Name of the event for one scheduled part of a prompt, on the prefill span.
+pub const CHUNK_EVENT: &str = "tachograph.prefill.chunk";
 /// Names of the spans that are not named after operation and model.
 pub mod span {
     /// Key metrics of one sequence.

@@ -123,8 +123,20 @@ pub const SEMCONV: &[Semconv] = &[
         unit: "{token}",
         meaning: "tokens used, by gen_ai.token.type",
         bounds: &[
-            1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0, 65536.0, 262_144.0, 1_048_576.0, 4_194_304.0,
-            16_777_216.0, 67_108_864.0,
+            1.0,
+            4.0,
+            16.0,
+            64.0,
+            256.0,
+            1024.0,
+            4096.0,
+            16384.0,
+            65536.0,
+            262_144.0,
+            1_048_576.0,
+            4_194_304.0,
+            16_777_216.0,
+            67_108_864.0,
         ],
     },
     Semconv {
@@ -143,8 +155,72 @@ pub const SEMCONV: &[Semconv] = &[
         name: "gen_ai.server.time_to_first_token",
         unit: "s",
         meaning: "time to first token, successful requests",
-        bounds: &[
-            0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
-        ],
+        bounds: &[0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0],
+    },
+];
+
+/// A metric of the recorder about itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Own {
+    /// Exact name.
+    pub name: &'static str,
+    /// UCUM unit.
+    pub unit: &'static str,
+    /// Meaning.
+    pub meaning: &'static str,
+    /// A level (gauge), not a sum.
+    pub is_level: bool,
+}
+
+/// What the recorder reports of itself. For spans and points sent + dropped + queued = produced;
+/// for records read + dropped = produced, but for those still in the rings.
+pub const OWN: &[Own] = &[
+    Own {
+        name: "tachograph.records",
+        unit: "{record}",
+        meaning: "records of the probes, by tachograph.state (produced, read)",
+        is_level: false,
+    },
+    Own {
+        name: "tachograph.requests",
+        unit: "{request}",
+        meaning: "requests that ended, by tachograph.outcome; other_route are those that are no model's business",
+        is_level: false,
+    },
+    Own {
+        name: "tachograph.export.produced",
+        unit: "1",
+        meaning: "spans and metric points made for export, by tachograph.unit",
+        is_level: false,
+    },
+    Own {
+        name: "tachograph.export.sent",
+        unit: "1",
+        meaning: "spans and metric points that the other side took, by tachograph.unit",
+        is_level: false,
+    },
+    Own {
+        name: "tachograph.export.retries",
+        unit: "1",
+        meaning: "exports that had to be tried again, by tachograph.unit",
+        is_level: false,
+    },
+    Own {
+        name: "tachograph.export.queued",
+        unit: "1",
+        meaning: "spans and metric points waiting for export, by tachograph.unit",
+        is_level: true,
+    },
+    Own {
+        name: "tachograph.dropped",
+        unit: "1",
+        meaning: "what was dropped, by tachograph.unit (records, requests, details, spans, points) and tachograph.reason",
+        is_level: false,
+    },
+    Own {
+        name: "tachograph.lag",
+        unit: "s",
+        meaning: "longest time from a record to its reading since the last report",
+        is_level: true,
     },
 ];

@@ -184,7 +184,8 @@ mod tests {
 
     #[test]
     fn parameters_are_read_and_wrong_types_are_left_out() {
-        let asked = Asked::parse(br#"{"model":"m","n":2,"temperature":"hot","stop":["a",1],"stream":true,"top_k":null}"#, ON);
+        let asked =
+            Asked::parse(br#"{"model":"m","n":2,"temperature":"hot","stop":["a",1],"stream":true,"top_k":null}"#, ON);
         assert_eq!((asked.model.as_deref(), asked.n, asked.temperature), (Some("m"), Some(2), None));
         assert_eq!((asked.stop, asked.stream, asked.top_k), (vec!["a".to_owned()], Some(true), None));
     }

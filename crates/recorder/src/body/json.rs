@@ -66,7 +66,13 @@ impl Scan {
             let is_unicode = escape.as_bytes().get(1) == Some(&b'u');
             let high_surrogate = is_unicode
                 && escape.get(2..6).and_then(|h| u32::from_str_radix(h, 16).ok()).is_some_and(|n| n >> 10 == 0x36);
-            let whole = if !is_unicode { 2 } else if high_surrogate { 12 } else { 6 };
+            let whole = if !is_unicode {
+                2
+            } else if high_surrogate {
+                12
+            } else {
+                6
+            };
             if escape.len() >= whole {
                 self.open_escape = None;
             }
@@ -97,8 +103,10 @@ mod tests {
 
     #[test]
     fn a_cut_string_is_kept_as_far_as_it_goes() {
-        assert_eq!(parse(br#"{"model":"m","messages":[{"role":"user","content":"Hel"#).unwrap(),
-            json!({"model": "m", "messages": [{"role": "user", "content": "Hel"}]}));
+        assert_eq!(
+            parse(br#"{"model":"m","messages":[{"role":"user","content":"Hel"#).unwrap(),
+            json!({"model": "m", "messages": [{"role": "user", "content": "Hel"}]})
+        );
     }
 
     #[test]

@@ -109,9 +109,10 @@ mod tests {
 
     #[test]
     fn an_event_is_its_data_lines_joined() {
-        assert_eq!(events(&[b": hi\nevent: x\ndata: a\ndata:b\ndata\n\ndata: [DONE]\r\n\r\ndata: open\n"]), [
-            "a\nb\n", "[DONE]"
-        ]);
+        assert_eq!(
+            events(&[b": hi\nevent: x\ndata: a\ndata:b\ndata\n\ndata: [DONE]\r\n\r\ndata: open\n"]),
+            ["a\nb\n", "[DONE]"]
+        );
     }
 
     #[test]

@@ -1,0 +1,80 @@
+//! Metrics, aggregated from records and finished requests: the documented names with their types and
+//! dimensions, the GenAI histograms beside them, and the recorder's own counts.
+
+mod documented;
+mod histogram;
+mod own;
+mod point;
+
+use tachograph_ring::Record;
+
+use crate::config::Temporality;
+use crate::health::Health;
+use crate::join::Joined;
+use crate::request::Request;
+use documented::Documented;
+use histogram::Histograms;
+use opentelemetry_proto::tonic::metrics::v1::Metric;
+use own::Own;
+use point::Window;
+
+/// All metrics of a launch.
+pub struct Meter {
+    temporality: Temporality,
+    /// Start of the sums: of this recorder, or with delta of the last collection. Unix nanoseconds.
+    start_ns: u64,
+    documented: Documented,
+    histograms: Histograms,
+    own: Own,
+}
+
+impl Meter {
+    /// Metrics that begin now (Unix nanoseconds), for a provider (`vllm`).
+    #[must_use]
+    pub fn new(temporality: Temporality, now_ns: u64) -> Self {
+        Self {
+            temporality,
+            start_ns: now_ns,
+            documented: Documented::default(),
+            histograms: Histograms::default(),
+            own: Own::default(),
+        }
+    }
+
+    /// Take a record.
+    pub fn record(&mut self, record: &Record<'_>) {
+        self.documented.record(record);
+    }
+
+    /// Take what was joined.
+    pub fn joined(&mut self, joined: &Joined, provider: &str) {
+        match joined {
+            Joined::FirstToken { engine_index, prompt_tokens } => {
+                self.documented.first_token(*engine_index, *prompt_tokens);
+            }
+            Joined::Request(request) => self.request(request, provider),
+        }
+    }
+
+    fn request(&mut self, request: &Request, provider: &str) {
+        self.documented.request(request);
+        self.histograms.request(request, provider);
+    }
+
+    /// All engines are gone: nothing runs or waits.
+    pub fn idle(&mut self) {
+        self.documented.idle();
+    }
+
+    /// All metrics now (Unix nanoseconds).
+    pub fn collect(&mut self, now_ns: u64, health: &Health) -> Vec<Metric> {
+        let window = Window { temporality: self.temporality, start_ns: self.start_ns, now_ns };
+        let mut metrics = self.documented.collect(window);
+        metrics.extend(self.histograms.collect(window));
+        metrics.extend(self.own.collect(window, health));
+        if self.temporality == Temporality::Delta {
+            self.start_ns = now_ns;
+        }
+        metrics
+    }
+}

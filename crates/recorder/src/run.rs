@@ -1,0 +1,222 @@
+//! The loop: drain, join, make spans and metrics, export; and an end in time.
+
+use std::future::Future;
+use std::pin::pin;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+use crate::clock::{Clock, seconds};
+use crate::config::Config;
+use crate::drain::Drain;
+use crate::error::Error;
+use crate::export::Exporter;
+use crate::health::{Counts, Health, Unit};
+use crate::join::{Join, Joined, Keep};
+use crate::metric::Meter;
+use crate::resource::Identity;
+use crate::sample::Sampler;
+use crate::span::{Level, SpanSettings, spans};
+
+/// Pause between two looks while records come.
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
+/// Pause while none come.
+const IDLE_PAUSE: Duration = Duration::from_millis(50);
+/// How often the directory is listed and writers are asked whether they live.
+const SCAN_INTERVAL: Duration = Duration::from_millis(200);
+/// How long exports wait for the application's name.
+const NAME_PATIENCE: Duration = Duration::from_secs(5);
+/// From the wish to stop to the end: the launcher waits 2 s.
+const STOP_TIME: Duration = Duration::from_millis(1800);
+/// Of that, how long a writer may take to end, too.
+const WRITER_TIME: Duration = Duration::from_millis(400);
+
+/// What a recorder did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    /// All counts at its end.
+    pub counts: Counts,
+}
+
+/// Record until `shutdown` is ready, then bring everything to its end within 2 s.
+///
+/// A recorder that is turned off only waits.
+///
+/// # Errors
+/// The directory cannot be read at the start, or certificates cannot be used.
+pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<Summary, Error> {
+    let mut shutdown = pin!(shutdown);
+    if !config.enabled {
+        tracing::info!("recording is turned off by OTEL_SDK_DISABLED or TACHOGRAPH_ENABLED");
+        shutdown.await;
+        return Ok(Summary { counts: Counts::default() });
+    }
+    let mut recorder = Recorder::start(&config)?;
+    recorder.scan()?;
+    let started = Instant::now();
+    let (mut next_scan, mut next_export) = (started + SCAN_INTERVAL, started + config.interval);
+    loop {
+        let now = Instant::now();
+        if now >= next_scan {
+            next_scan = now + SCAN_INTERVAL;
+            if let Err(error) = recorder.scan() {
+                tracing::debug!("no new rings are seen: {error}");
+            }
+        }
+        let pause = recorder.round();
+        recorder.publish(now.duration_since(started) >= NAME_PATIENCE);
+        if now >= next_export {
+            next_export = now + config.interval;
+            recorder.export_metrics();
+        }
+        tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            () = sleep(pause) => {}
+        }
+    }
+    recorder.stop(Instant::now() + STOP_TIME).await
+}
+
+/// All parts of a running recorder.
+struct Recorder {
+    health: Health,
+    drain: Drain,
+    join: Join,
+    meter: Meter,
+    identity: Identity,
+    resource: watch::Sender<Option<Resource>>,
+    sampler: Sampler,
+    settings: SpanSettings,
+    exporter: Exporter,
+    /// The resource changed since it was published.
+    news: bool,
+}
+
+impl Recorder {
+    fn start(config: &Config) -> Result<Self, Error> {
+        let health = Health::default();
+        let (resource, published) = watch::channel(None);
+        let exporter = Exporter::start(config, &health, &published)?;
+        let token_events = if config.level == Level::Tokens { config.event_limit } else { 0 };
+        let keep = Keep { content: config.content, token_events };
+        let identity = Identity::new(config);
+        Ok(Self {
+            drain: Drain::new(&config.dir, health.clone()),
+            join: Join::new(keep, health.clone()),
+            meter: Meter::new(config.temporality, wall_ns()),
+            settings: SpanSettings {
+                level: config.level,
+                event_limit: config.event_limit,
+                provider: identity.provider().to_owned(),
+            },
+            identity,
+            resource,
+            sampler: config.sampler,
+            exporter,
+            health,
+            news: false,
+        })
+    }
+
+    /// Find new rings, and ask after the writers of known ones.
+    fn scan(&mut self) -> Result<(), Error> {
+        for opened in self.drain.scan()? {
+            self.join.open_source(opened.source, Clock::of(&opened.info), opened.whole);
+        }
+        self.drain.check_writers();
+        Ok(())
+    }
+
+    /// One look at all rings; returns how long the next one can wait.
+    fn round(&mut self) -> Duration {
+        let (join, meter, identity, news) = (&mut self.join, &mut self.meter, &mut self.identity, &mut self.news);
+        let round = self.drain.round();
+        round.for_each(|source, record| {
+            *news |= identity.learn(record);
+            meter.record(record);
+            join.apply(source, record);
+        });
+        let now_ns = tachograph_ring::now_ns();
+        if let Some(oldest_ns) = round.oldest_ns() {
+            let lag_s = seconds(oldest_ns, now_ns);
+            self.health.update(|c| c.lag_s = c.lag_s.max(lag_s));
+        }
+        let (ended, busy, full) = (!round.ended.is_empty(), !round.is_empty(), round.is_full);
+        round.ended.iter().for_each(|&source| join.close_source(source));
+        if ended && self.drain.open_rings() == 0 {
+            self.meter.idle();
+        }
+        self.join.tick(now_ns);
+        self.hand_over();
+        match (full, busy) {
+            (true, _) => Duration::ZERO,
+            (false, true) => BUSY_PAUSE,
+            (false, false) => IDLE_PAUSE,
+        }
+    }
+
+    /// Make spans and metrics of what was joined.
+    fn hand_over(&mut self) {
+        for joined in self.join.take() {
+            self.meter.joined(&joined, self.identity.provider());
+            let Joined::Request(request) = joined else { continue };
+            let outcome = match request.operation() {
+                Some(_) => request.outcome().0.name().unwrap_or("unknown"),
+                None => "other_route",
+            };
+            self.health.update(|c| *c.requests.entry(outcome).or_default() += 1);
+            if self.sampler.keeps_trace(&request.trace) {
+                self.exporter.spans(spans(&request, &self.settings));
+            }
+        }
+    }
+
+    /// Tell the exporter what the application is, once that is known, or after enough patience.
+    fn publish(&mut self, now: bool) {
+        let known = self.identity.is_known();
+        let first = self.resource.borrow().is_none();
+        if (known && (first || self.news)) || (now && first) {
+            self.identity.provider().clone_into(&mut self.settings.provider);
+            self.resource.send_replace(Some(self.identity.resource()));
+            self.news = false;
+        }
+    }
+
+    fn export_metrics(&mut self) {
+        let metrics = self.meter.collect(wall_ns(), &self.health);
+        self.exporter.metrics(metrics);
+    }
+
+    /// Read all rings to their end, close what is open, send what waits.
+    async fn stop(mut self, deadline: Instant) -> Result<Summary, Error> {
+        let writers_until = Instant::now() + WRITER_TIME;
+        loop {
+            // The directory may be gone with the launch: what was read before is still exported.
+            let _ = self.scan();
+            let pause = self.round();
+            if self.drain.open_rings() == 0 || Instant::now() >= writers_until {
+                break;
+            }
+            sleep(pause).await;
+        }
+        self.join.close_all();
+        self.hand_over();
+        self.publish(true);
+        self.export_metrics();
+        self.exporter.close(deadline).await;
+        let counts = self.health.snapshot();
+        let dropped: u64 = counts.dropped.iter().filter(|((unit, _), _)| *unit == Unit::Spans).map(|(_, n)| n).sum();
+        let sent = counts.sent.get(&Unit::Spans).copied().unwrap_or(0);
+        tracing::info!("recording ended: {sent} spans sent, {dropped} dropped");
+        Ok(Summary { counts })
+    }
+}
+
+/// Unix time, nanoseconds.
+fn wall_ns() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,164 @@
+//! The operation span (`chat {model}` and its like) and the reasoning span under it.
+
+use opentelemetry_proto::tonic::trace::v1::Span;
+use tachograph_schema::attribute as name;
+use tachograph_schema::otlp::Attributes;
+
+use super::SpanSettings;
+use super::build::{self, Builder, Frame};
+use crate::clock::seconds;
+use crate::figure::RequestFigures;
+use crate::request::{Operation, Request, finish_name};
+use crate::sequence::End;
+
+/// The span that stands for the whole request: a list of requests needs no other one.
+///
+/// TTFT is the first of any choice, TPOT the mean over the choices; e2e, queue, scheduler, prefill and decode are
+/// those of the choice that took longest, so that the parts belong to one timeline. Counts are sums.
+pub(super) fn span(
+    builder: &Builder<'_>,
+    request: &Request,
+    operation: Operation,
+    settings: &SpanSettings,
+    (id, parent): ([u8; 8], Option<[u8; 8]>),
+    frame: Frame,
+) -> Span {
+    let title = match request.request_model() {
+        Some(model) => format!("{} {model}", operation.name()),
+        None => operation.name().to_owned(),
+    };
+    let mut span = builder.span(&title, id, parent, frame);
+    let mut attributes = Attributes::default();
+    attributes
+        .set(name::OPERATION, operation.name())
+        .set(name::SPAN_KIND, operation.span_kind())
+        .set(name::PROVIDER, settings.provider.as_str())
+        .set(name::REQUEST_MODEL, request.request_model().map(str::to_owned));
+    parameters(request, &mut attributes);
+    answer(request, &mut attributes);
+    figures(request, &mut attributes);
+    messages(request, &mut attributes);
+    let (outcome, error) = request.outcome();
+    if let Some(error) = &error {
+        build::fail(&mut span, error);
+    }
+    attributes
+        .set(name::OUTCOME, outcome.name().map(str::to_owned))
+        .set(name::HTTP_STATUS, request.edge.status.map(u32::from))
+        .set(name::INCOMPLETE, request.incomplete.then_some(true))
+        .set(name::ERROR_TYPE, error);
+    span.attributes = attributes.0;
+    span
+}
+
+/// What the request asked: the body first, then what the engine resolved.
+fn parameters(request: &Request, attributes: &mut Attributes) {
+    let asked = &request.asked;
+    let params = request.sequences.first().map(|s| s.params.clone()).unwrap_or_default();
+    let stop = if asked.stop.is_empty() { params.stop } else { asked.stop.clone() };
+    let choices = request.choices();
+    attributes
+        .set(name::STREAM, asked.stream.or(Some(request.answer.is_streamed())))
+        .set(name::CHOICE_COUNT, (choices != 1).then_some(choices))
+        .set(name::MAX_TOKENS, asked.max_tokens.or(params.max_tokens.map(i64::from)))
+        .set(name::TEMPERATURE, asked.temperature.or(params.temperature))
+        .set(name::TOP_P, asked.top_p.or(params.top_p))
+        .set(name::TOP_K, asked.top_k.or(params.top_k))
+        .set(name::SEED, asked.seed.or(params.seed))
+        .set(name::FREQUENCY_PENALTY, asked.frequency_penalty.or(params.frequency_penalty))
+        .set(name::PRESENCE_PENALTY, asked.presence_penalty.or(params.presence_penalty))
+        .set(name::STOP_SEQUENCES, (!stop.is_empty()).then_some(stop));
+}
+
+fn answer(request: &Request, attributes: &mut Attributes) {
+    let answer = &request.answer;
+    let external = || request.sequences.first().map(|s| s.external_id.clone()).filter(|id| !id.is_empty());
+    let reasons = finish_reasons(request);
+    let chunk_ns = if answer.is_streamed() { answer.first_content_ns.or(request.edge.first_chunk_ns) } else { None };
+    attributes
+        .set(name::RESPONSE_ID, answer.id.clone().or_else(external))
+        .set(name::RESPONSE_MODEL, request.response_model().map(str::to_owned))
+        .set(name::FINISH_REASONS, (!reasons.is_empty()).then_some(reasons))
+        .set(name::TIME_TO_FIRST_CHUNK, chunk_ns.map(|t_ns| seconds(request.start_ns, t_ns)));
+}
+
+/// One for each choice in the order of their index: the client's (`tool_calls`) where it was said, else the engine's.
+fn finish_reasons(request: &Request) -> Vec<String> {
+    let told: Vec<String> = request.answer.choices.values().filter_map(|c| c.finish_reason.clone()).collect();
+    let mut sequences: Vec<_> = request.sequences.iter().collect();
+    sequences.sort_by_key(|s| s.index);
+    let of_engine = sequences.iter().filter_map(|s| match s.end {
+        Some(End::Reason(reason)) => Some(finish_name(reason).to_owned()),
+        _ => None,
+    });
+    let of_engine: Vec<String> = of_engine.collect();
+    if told.len() >= of_engine.len() { told } else { of_engine }
+}
+
+fn figures(request: &Request, attributes: &mut Attributes) {
+    let figures = RequestFigures::of(request);
+    let sequences = &request.sequences;
+    attributes
+        .set(name::INPUT_TOKENS, figures.input_tokens)
+        .set(name::OUTPUT_TOKENS, figures.output_tokens)
+        .set(name::CACHED_TOKENS, figures.cached_tokens)
+        .set(name::REASONING_TOKENS, figures.reasoning_tokens);
+    if let Some(slowest) = figures.slowest {
+        attributes
+            .set(name::E2E, slowest.e2e)
+            .set(name::TTFT, figures.ttft)
+            .set(name::TPOT, figures.tpot)
+            .set(name::QUEUE, slowest.queue)
+            .set(name::SCHEDULER, slowest.scheduler)
+            .set(name::PREFILL, slowest.prefill)
+            .set(name::DECODE, slowest.decode)
+            .set(name::INFERENCE, slowest.inference())
+            .set(name::PREEMPTIONS, sequences.iter().map(|s| s.preemptions).fold(0, u32::saturating_add))
+            .set(name::QUEUE_DEPTH, sequences.iter().filter_map(|s| s.queue_depth).max())
+            .set(name::ENGINE_INDEX, sequences.iter().find_map(|s| s.engine_index));
+    }
+}
+
+fn messages(request: &Request, attributes: &mut Attributes) {
+    let asked = &request.asked;
+    let (output, output_cut) = request.answer.messages(false).unzip();
+    attributes
+        .set(name::INPUT_MESSAGES, asked.input.clone())
+        .set(name::OUTPUT_MESSAGES, output)
+        .set(name::SYSTEM_INSTRUCTIONS, asked.system.clone())
+        .set(name::TOOL_DEFINITIONS, asked.tools.clone())
+        .set(name::CONTENT_LENGTH, asked.cut_length.max(output_cut.flatten()));
+}
+
+/// From the first reasoning to the first answer; where the response was not streamed, from the first token to the
+/// last one that the usage counts as reasoning, or else to the last token.
+pub(super) fn reasoning(builder: &Builder<'_>, request: &Request, parent: [u8; 8], whole: Frame) -> Option<Span> {
+    let answer = &request.answer;
+    if !answer.has_reasoning() {
+        return None;
+    }
+    let tokens = RequestFigures::of(request).reasoning_tokens;
+    let frame = match answer.first_reasoning_ns {
+        Some(first_ns) => whole.clip(first_ns, answer.first_answer_ns.unwrap_or(whole.end_ns)),
+        None => {
+            let times = &request.sequences.first()?.tokens;
+            let counted_ns = tokens.filter(|&n| n > 0).and_then(|n| times.time_ns(n - 1));
+            whole.clip(times.first_ns()?, counted_ns.or(times.last_ns())?)
+        }
+    };
+    let mut span = builder.span(name::span::REASONING, builder.id("reasoning", 0, 0), Some(parent), frame);
+    let (output, cut) = answer.messages(true).unzip();
+    let since_start = |t_ns: u64| seconds(request.start_ns, t_ns);
+    let mut attributes = Attributes::default();
+    attributes
+        .set(name::OUTPUT_MESSAGES, output)
+        .set(name::CONTENT_LENGTH, cut.flatten())
+        .set(name::REASONING_TOKENS, tokens)
+        .set(name::TIME_TO_FIRST_REASONING, answer.first_reasoning_ns.map(since_start))
+        .set(
+            name::TIME_TO_FIRST_ANSWER,
+            answer.first_answer_ns.filter(|_| answer.first_reasoning_ns.is_some()).map(since_start),
+        );
+    span.attributes = attributes.0;
+    Some(span)
+}
