@@ -51,7 +51,13 @@ class Builder {
   }
 }
 
-function sequence(builder: Builder, request: RequestRow, parent: string, choice: number, next: () => number): ChoiceTokens {
+function sequence(
+  builder: Builder,
+  request: RequestRow,
+  parent: string,
+  choice: number,
+  next: () => number,
+): ChoiceTokens {
   const { queue_s, prefill_s, decode_s, ttft_s, e2e_s } = request;
   const queue = queue_s ?? 0;
   const output = Math.floor((request.output_tokens ?? 0) / request.choices);
@@ -106,7 +112,9 @@ function messages(request: RequestRow, next: () => number): Messages {
     system: [{ type: 'text', content: 'You are a careful assistant. Answer in one paragraph.' }],
     input: [{ role: 'user', parts: [{ type: 'text', content: prose(next, 60) }] }],
     output: request.finish_reasons.map((finish_reason) => ({ role: 'assistant', parts: answer, finish_reason })),
-    tools: [{ type: 'function', name: 'get_weather', description: 'Weather of a city', parameters: { type: 'object' } }],
+    tools: [
+      { type: 'function', name: 'get_weather', description: 'Weather of a city', parameters: { type: 'object' } },
+    ],
   };
 }
 
@@ -125,17 +133,24 @@ export function detail(request: RequestRow): RequestDetail {
     'server.address': '127.0.0.1',
     'server.port': 8000,
   });
-  const operation = builder.add('operation', `${request.operation} ${request.model}`, http.span_id, 0, request.duration_s, {
-    'gen_ai.operation.name': request.operation,
-    'gen_ai.provider.name': 'vllm',
-    'gen_ai.request.model': request.model,
-    'gen_ai.response.model': request.model,
-    'gen_ai.response.id': request.response_id,
-    'gen_ai.request.temperature': 0.7,
-    'gen_ai.request.max_tokens': 512,
-    'gen_ai.request.stream': request.stream,
-    'gen_ai.span.kind': 'LLM',
-  });
+  const operation = builder.add(
+    'operation',
+    `${request.operation} ${request.model}`,
+    http.span_id,
+    0,
+    request.duration_s,
+    {
+      'gen_ai.operation.name': request.operation,
+      'gen_ai.provider.name': 'vllm',
+      'gen_ai.request.model': request.model,
+      'gen_ai.response.model': request.model,
+      'gen_ai.response.id': request.response_id,
+      'gen_ai.request.temperature': 0.7,
+      'gen_ai.request.max_tokens': 512,
+      'gen_ai.request.stream': request.stream,
+      'gen_ai.span.kind': 'LLM',
+    },
+  );
   if (request.error_type) {
     for (const span of [http, operation]) {
       span.error = `${request.error_type}: the request was not answered`;

@@ -9,26 +9,26 @@ export type Column = {
   width: number;
   grow?: boolean;
   numeric: boolean;
-  /** Columns with a higher number go first when there is little room. */
+  /** Where there is little room the columns with the highest number go first; 0 stays. */
   spare: number;
   key: ((row: RequestRow) => number | string | null) | null;
 };
 
 export const COLUMNS: readonly Column[] = [
-  column('time', 'Time', 'When the request arrived, local time', 98, 0, (row) => row.start_ms),
+  column('start', 'Time', 'When the request arrived, local time', 98, 0, (row) => row.start_ms),
   column('status', 'Status', 'How it ended', 92, 0, (row) => row.status, false),
-  column('operation', 'Operation', 'Operation; ≋ streamed, ×n choices', 118, 3, (row) => row.operation, false),
-  { ...column('model', 'Model', 'Model', 130, 2, (row) => row.model, false), grow: true },
+  column('operation', 'Operation', 'Operation; ≋ streamed, ×n choices', 118, 7, (row) => row.operation, false),
+  { ...column('model', 'Model', 'Model', 130, 3, (row) => row.model, false), grow: true },
   column('e2e', 'E2E', 'End-to-end latency', 72, 0, (row) => row.e2e_s ?? row.duration_s),
-  column('phases', 'Phases', 'Queue, prefill, decode; as long as the longest shown', 110, 4, null, false),
+  column('phases', 'Phases', 'Shares of queue, prefill and decode', 110, 8, null, false),
   column('ttft', 'TTFT', 'Time to first token', 70, 0, (row) => row.ttft_s),
-  column('tpot', 'TPOT', 'Time per output token', 70, 2, (row) => row.tpot_s),
-  column('queue', 'Queue', 'Time waiting', 70, 1, (row) => row.queue_s),
-  column('input_tokens', 'In', 'Prompt tokens', 58, 1, (row) => row.input_tokens),
-  column('cached_tokens', 'Cached', 'Prompt tokens from the cache', 62, 5, (row) => row.cached_tokens),
+  column('tpot', 'TPOT', 'Time per output token', 70, 5, (row) => row.tpot_s),
+  column('queue', 'Queue', 'Time waiting', 70, 4, (row) => row.queue_s),
+  column('input_tokens', 'In', 'Prompt tokens', 58, 2, (row) => row.input_tokens),
+  column('cached_tokens', 'Cached', 'Prompt tokens from the cache', 62, 10, (row) => row.cached_tokens),
   column('output_tokens', 'Out', 'Generated tokens', 58, 1, (row) => row.output_tokens),
-  column('finish_reason', 'Finish', 'Finish reason', 76, 2, (row) => row.finish_reasons.join(), false),
-  column('preemptions', 'Preempt', 'Preemptions', 62, 5, (row) => row.preemptions),
+  column('finish_reason', 'Finish', 'Finish reason', 76, 6, (row) => row.finish_reasons.join(' '), false),
+  column('preemptions', 'Preempt', 'Preemptions', 62, 9, (row) => row.preemptions),
 ];
 
 function column(
@@ -43,12 +43,12 @@ function column(
   return { name, label, title, width, spare, key, numeric };
 }
 
-/** The columns that fit, in their order: those most spared are left out first. */
+/** The columns that fit, in their order: those most easily spared are left out first. */
 export function fitColumns(width: number): Column[] {
   let shown = [...COLUMNS];
-  for (let spare = 5; spare > 0; spare -= 1) {
+  for (const column of COLUMNS.filter((each) => each.spare > 0).sort((a, b) => b.spare - a.spare)) {
     if (shown.reduce((sum, each) => sum + each.width, 0) <= width) break;
-    shown = shown.filter((each) => each.spare < spare);
+    shown = shown.filter((each) => each !== column);
   }
   return shown;
 }
@@ -67,4 +67,11 @@ export function sortRows(rows: readonly RequestRow[], sort: string): RequestRow[
     if (right === null) return -1;
     return left < right ? -sign : sign;
   });
+}
+
+/** The order to ask the server for: only columns that it sorts by matter when it cannot send all rows. */
+export function serverSort(sort: string): string {
+  const name = sort.replace(/^-/, '');
+  const column = COLUMNS.find((each) => each.name === name);
+  return column?.numeric ? sort : '-start';
 }

@@ -2,8 +2,15 @@
 import type { RequestRow } from './api/types.ts';
 import { integer } from './number.ts';
 
-/** One value of a property and how common it is on both sides, 0 to 1. */
-export type Share = { value: string; inside: number; rest: number; insideCount: number; restCount: number };
+/** One value of a property and how common it is on both sides, 0 to 1; `exact` when a filter can name the value. */
+export type Share = {
+  value: string;
+  inside: number;
+  rest: number;
+  insideCount: number;
+  restCount: number;
+  exact: boolean;
+};
 
 /** One property; `score` is how far the two distributions are apart beyond what chance explains, 0 to 1. */
 export type Difference = { name: string; label: string; score: number; shares: Share[]; filter: string | null };
@@ -14,6 +21,9 @@ type Property = { name: string; label: string; filter: string | null; of: (row: 
 const SHARES_MAX = 5;
 
 const NOT_KNOWN = 'not known';
+
+/** Between the reasons of a request whose choices ended differently. */
+const JOINED = ' + ';
 
 function bucket(value: number | null, edges: readonly number[], unit: string): string {
   if (value === null) return NOT_KNOWN;
@@ -39,7 +49,7 @@ const PROPERTIES: Property[] = [
     name: 'finish_reason',
     label: 'Finish reason',
     filter: 'finish_reason',
-    of: (row) => [...new Set(row.finish_reasons)].sort().join(' + ') || NOT_KNOWN,
+    of: (row) => [...new Set(row.finish_reasons)].sort().join(JOINED) || NOT_KNOWN,
   },
   { name: 'stream', label: 'Streamed', filter: 'stream', of: (row) => String(row.stream) },
   {
@@ -88,7 +98,9 @@ export function differences(inside: readonly RequestRow[], rest: readonly Reques
     const shares = values.map((value): Share => {
       const insideCount = inCounts.get(value) ?? 0;
       const restCount = restCounts.get(value) ?? 0;
-      return { value, insideCount, restCount, inside: insideCount / inside.length, rest: restCount / rest.length };
+      const exact = value !== NOT_KNOWN && !value.includes(JOINED);
+      const counts = { value, insideCount, restCount, exact };
+      return { ...counts, inside: insideCount / inside.length, rest: restCount / rest.length };
     });
     const distance = shares.reduce((sum, share) => sum + Math.abs(share.inside - share.rest), 0) / 2;
     const chance = Math.sqrt(((values.length - 1) / (2 * Math.PI)) * (1 / inside.length + 1 / rest.length));
@@ -111,7 +123,14 @@ function topShares(shares: Share[]): Share[] {
       insideCount: sum.insideCount + share.insideCount,
       restCount: sum.restCount + share.restCount,
     }),
-    { value: `${sorted.length - SHARES_MAX + 1} others`, inside: 0, rest: 0, insideCount: 0, restCount: 0 },
+    {
+      value: `${sorted.length - SHARES_MAX + 1} others`,
+      inside: 0,
+      rest: 0,
+      insideCount: 0,
+      restCount: 0,
+      exact: false,
+    },
   );
   return [...sorted.slice(0, SHARES_MAX - 1), others];
 }

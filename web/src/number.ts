@@ -8,16 +8,17 @@ export const UNKNOWN = '–';
 /** A number and its unit apart, for places that set them in different type. */
 export type Quantity = { value: string; unit: string };
 
+/** Zeros at the end stay, so that numbers below each other line up: 2.70, 21.0. */
 function significant(value: number): string {
   const size = Math.abs(value);
   if (size === 0) return '0';
-  if (size >= 100) return value.toFixed(0);
-  if (size >= 10) return trimZeros(value.toFixed(1));
-  return trimZeros(size >= 1 ? value.toFixed(2) : value.toPrecision(2));
+  if (size >= 99.95) return value.toFixed(0);
+  if (size >= 9.995) return value.toFixed(1);
+  return size >= 0.9995 ? value.toFixed(2) : value.toPrecision(2);
 }
 
 function trimZeros(text: string): string {
-  return text.includes('.') && !text.includes('e') ? text.replace(/\.?0+$/, '') : text;
+  return text.replace(/(\.\d*?)0+(?=$|\D)/, '$1').replace(/\.(?=$|\D)/, '');
 }
 
 function thousands(value: number): Quantity {
@@ -25,13 +26,16 @@ function thousands(value: number): Quantity {
   if (size >= 999_950_000) return { value: significant(value / 1e9), unit: 'G' };
   if (size >= 999_950) return { value: significant(value / 1e6), unit: 'M' };
   if (size >= 9_999.5) return { value: significant(value / 1e3), unit: 'k' };
-  return { value: size >= 1000 ? integer(value) : significant(value), unit: '' };
+  if (size >= 1000 || Number.isInteger(value)) return { value: integer(value), unit: '' };
+  return { value: significant(value), unit: '' };
 }
 
 /** `1,234`. */
 export function integer(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return UNKNOWN;
-  return Math.round(value).toString().replace(/\B(?=(\d{3})+$)/g, ',');
+  return Math.round(value)
+    .toString()
+    .replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
 /** A duration given in seconds. */
@@ -72,7 +76,7 @@ function percent(ratio: number): string {
   if (value === 0 || value === 100) return String(value);
   if (Math.abs(value) < 0.1) return value.toPrecision(1);
   // 99.97 % must not read as 100 %.
-  return trimZeros(value > 99.9 && value < 100 ? (Math.floor(value * 100) / 100).toFixed(2) : value.toFixed(1));
+  return value > 99.9 && value < 100 ? (Math.floor(value * 100) / 100).toFixed(2) : value.toFixed(1);
 }
 
 /** The number of this unit as one text: `1.24 s`, `12.3 k tok/s`, `98.2 %`. */
@@ -83,9 +87,16 @@ export function format(value: number | null | undefined, unit: Unit): string {
 
 /** As short as an axis needs it: the panel's title has the unit of everything but durations and shares. */
 export function formatTick(value: number, unit: Unit): string {
-  if (unit === 'seconds' || unit === 'ratio') return format(value, unit).replace(' %', '%');
+  if (unit === 'seconds' || unit === 'ratio') return trimZeros(format(value, unit));
   const { value: number, unit: suffix } = thousands(value);
-  return number + suffix;
+  return trimZeros(number + suffix);
+}
+
+/** Writes the times of an axis that ends at `high` seconds, so finely that marks `step` seconds apart differ. */
+export function timeFormat(high: number, step: number): (seconds: number) => string {
+  const [factor, suffix] = high < 0.001 ? [1e6, 'µs'] : high < 1 ? [1e3, 'ms'] : [1, 's'];
+  const decimals = Math.min(6, Math.max(0, Math.ceil(-Math.log10(step * factor) - 1e-9)));
+  return (seconds) => `${(seconds * factor).toFixed(decimals)} ${suffix}`;
 }
 
 /** A duration in seconds as one text. */

@@ -52,7 +52,7 @@ export const DEFAULT_STATE: UrlState = {
   refresh: 5,
   filters: {},
   q: '',
-  sort: '-time',
+  sort: '-start',
   measure: 'e2e',
   plot: 'auto',
   box: null,

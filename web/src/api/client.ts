@@ -25,8 +25,9 @@ export type Query = readonly (readonly [name: string, value: string])[];
 export const ROWS_MAX = 10_000;
 
 export function apiUrl(path: string, query: Query = []): string {
-  // Commas, colons and plus-free dates read better in a copied command than their escapes.
-  const text = query.map(([name, value]) => `${name}=${encodeURIComponent(value).replace(/%2C/g, ',').replace(/%3A/g, ':')}`);
+  // Commas and colons read better in a copied command than their escapes.
+  const readable = (value: string) => encodeURIComponent(value).replace(/%2C/g, ',').replace(/%3A/g, ':');
+  const text = query.map(([name, value]) => `${name}=${readable(value)}`);
   return path + (text.length > 0 ? `?${text.join('&')}` : '');
 }
 
@@ -43,7 +44,7 @@ export function filterQuery(filters: Filters): Query {
     .flatMap((name) => (filters[name] ?? []).map((value) => [name, value] as const));
 }
 
-/** How far the server's clock is ahead of this one, in milliseconds: the last bucket is partial by the server's clock. */
+/** How far the server’s clock is ahead of this one, in milliseconds: what is "now" and partial is its to say. */
 let clockSkew = 0;
 
 export function serverNow(): number {

@@ -81,7 +81,12 @@ function yRange(shape: ChartShape): uPlot.Range.Function {
 }
 
 function axes(shape: ChartShape): uPlot.Axis[] {
-  const look = { stroke: ink('muted'), font: font(10.5), grid: { stroke: ink('grid'), width: 1 }, ticks: { show: false } };
+  const look = {
+    stroke: ink('muted'),
+    font: font(10.5),
+    grid: { stroke: ink('grid'), width: 1 },
+    ticks: { show: false },
+  };
   return [
     {
       ...look,
@@ -94,7 +99,13 @@ function axes(shape: ChartShape): uPlot.Axis[] {
           return increment >= 60 ? clock(split * 1000).slice(0, 5) : clock(split * 1000);
         }),
     },
-    { ...look, size: 50, gap: 4, space: 28, values: (_u, splits) => splits.map((split) => formatTick(split, shape.unit)) },
+    {
+      ...look,
+      size: 50,
+      gap: 4,
+      space: 28,
+      values: (_u, splits) => splits.map((split) => formatTick(split, shape.unit)),
+    },
   ];
 }
 

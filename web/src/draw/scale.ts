@@ -1,6 +1,11 @@
 // Scales from values to pixels and back, and the marks on their axes.
 
-export type Scale = { toPixel: (value: number) => number; toValue: (pixel: number) => number; low: number; high: number };
+export type Scale = {
+  toPixel: (value: number) => number;
+  toValue: (pixel: number) => number;
+  low: number;
+  high: number;
+};
 
 export function linear(low: number, high: number, from: number, to: number): Scale {
   const width = high - low || 1;
@@ -75,7 +80,9 @@ export function linearTicks(low: number, high: number, count: number): number[] 
   return ticks;
 }
 
-const TIME_STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 604800];
+const TIME_STEPS_S = [
+  1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 604800,
+];
 
 /** Marks of a time axis at whole seconds, minutes, hours or days of local time, at most `count` of them. */
 export function timeTicks(from: number, to: number, count: number): number[] {

@@ -29,7 +29,10 @@ export function scatterView(dots: readonly Dot[], span: { from: number; to: numb
 }
 
 /** Number of dots in each cell, row by row from the top left. */
-export function heatCells(dots: readonly Dot[], view: ScatterView): { counts: Uint32Array; columns: number; max: number } {
+export function heatCells(
+  dots: readonly Dot[],
+  view: ScatterView,
+): { counts: Uint32Array; columns: number; max: number } {
   const left = MARGIN.left;
   const columns = Math.max(1, Math.ceil((view.width - MARGIN.right - left) / CELL_PX.width));
   const rows = Math.max(1, Math.ceil((view.height - MARGIN.bottom - MARGIN.top) / CELL_PX.height));
@@ -148,7 +151,13 @@ function drawHeat(context: CanvasRenderingContext2D, dots: readonly Dot[], view:
 }
 
 /** Each tone has its own shape too: disc, ring, square, cross. */
-function drawTone(context: CanvasRenderingContext2D, dots: readonly Dot[], view: ScatterView, tone: number, color: string) {
+function drawTone(
+  context: CanvasRenderingContext2D,
+  dots: readonly Dot[],
+  view: ScatterView,
+  tone: number,
+  color: string,
+) {
   context.fillStyle = color;
   context.strokeStyle = color;
   context.lineWidth = 1.5;

@@ -1,8 +1,9 @@
 // The token strip: one tick for each token along time, coloured by the gap before it; and the gaps' histogram.
 import type { GapBin } from '../gap.ts';
 import { gapHeat } from '../gap.ts';
+import { timeFormat } from '../number.ts';
 import { linear, linearTicks, type Scale } from './scale.ts';
-import { font, ink, surface } from './surface.ts';
+import { font, hatch, ink, surface } from './surface.ts';
 
 /** Times of one choice's tokens in seconds from the request's start. */
 export type StripRow = { times: readonly number[]; gaps: readonly number[]; median: number };
@@ -20,46 +21,60 @@ export function stripScale(span: readonly [number, number], width: number): Scal
   return linear(span[0], span[1], SIDE_PX, width - SIDE_PX);
 }
 
-export function drawStrip(
-  canvas: HTMLCanvasElement,
-  rows: readonly StripRow[],
-  span: readonly [number, number],
-  width: number,
-  hover: { row: number; token: number } | null,
-  formatTime: (seconds: number) => string,
-): void {
+export type StripScene = {
+  rows: readonly StripRow[];
+  /** Times in seconds in which nothing could come because the sequence waited. */
+  waits: readonly (readonly [number, number])[];
+  span: readonly [number, number];
+  width: number;
+  hover: { row: number; token: number } | null;
+};
+
+export function drawStrip(canvas: HTMLCanvasElement, scene: StripScene): void {
+  const { rows, span, width } = scene;
   const height = stripHeight(rows.length);
   const target = surface(canvas, width, height);
   if (!target) return;
   const { context } = target;
   const scale = stripScale(span, width);
+  drawStripAxis(context, scene, scale, height);
+  context.strokeStyle = ink('stage-wait');
+  for (const [from, to] of scene.waits) {
+    hatch(context, scale.toPixel(from), 0, scale.toPixel(to) - scale.toPixel(from), height - AXIS_PX, 5);
+  }
+  const heats = [ink('gap-usual'), ink('gap-long'), ink('gap-stall')];
+  rows.forEach((row, index) => {
+    const bottom = (index + 1) * STRIP_ROW_PX - 2;
+    row.times.forEach((time, token) => {
+      const heat = gapHeat(row.gaps[token - 1] ?? 0, row.median);
+      context.fillStyle = heats[heatClass(heat)] ?? '#888';
+      // A long gap is taller as well as of another colour.
+      const tall = STRIP_ROW_PX - 13 + heat * 9;
+      const isHover = scene.hover?.row === index && scene.hover.token === token;
+      context.fillRect(scale.toPixel(time) - (isHover ? 1.5 : 0.5), bottom - tall, isHover ? 3 : 1, tall);
+    });
+  });
+}
+
+function drawStripAxis(context: CanvasRenderingContext2D, scene: StripScene, scale: Scale, height: number): void {
+  const { span, width } = scene;
   context.font = font(10.5);
   context.fillStyle = ink('muted');
   context.strokeStyle = ink('grid');
+  context.lineWidth = 1;
   context.textAlign = 'center';
   context.textBaseline = 'middle';
-  for (const tick of linearTicks(span[0], span[1], Math.max(2, width / 110))) {
+  const ticks = linearTicks(span[0], span[1], Math.max(2, width / 110));
+  const write = timeFormat(span[1], (ticks[1] ?? 1) - (ticks[0] ?? 0));
+  for (const tick of ticks) {
     const x = Math.round(scale.toPixel(tick)) + 0.5;
     context.beginPath();
     context.moveTo(x, 0);
     context.lineTo(x, height - AXIS_PX + 3);
     context.stroke();
-    const half = context.measureText(formatTime(tick)).width / 2;
-    context.fillText(formatTime(tick), Math.min(width - half - 2, Math.max(half + 2, x)), height - AXIS_PX / 2 + 1);
+    const half = context.measureText(write(tick)).width / 2;
+    context.fillText(write(tick), Math.min(width - half - 2, Math.max(half + 2, x)), height - AXIS_PX / 2 + 1);
   }
-  const heats = [ink('gap-usual'), ink('gap-long'), ink('gap-stall')];
-  rows.forEach((row, index) => {
-    const top = index * STRIP_ROW_PX + 3;
-    row.times.forEach((time, token) => {
-      const heat = gapHeat(row.gaps[token - 1] ?? 0, row.median);
-      context.fillStyle = heats[heatClass(heat)] ?? '#888';
-      // A long gap is taller as well as of another colour.
-      const tall = STRIP_ROW_PX - 12 + heat * 8;
-      const x = scale.toPixel(time);
-      const isHover = hover?.row === index && hover.token === token;
-      context.fillRect(x - (isHover ? 1.5 : 0.5), top + (STRIP_ROW_PX - 4 - tall), isHover ? 3 : 1, tall);
-    });
-  });
 }
 
 /** 0: a usual gap, 1: a long one (from about 2.5 medians), 2: a stall (from about 8 medians). */

@@ -28,7 +28,14 @@ export function font(size: number): string {
 }
 
 /** Diagonal lines over an area: "not complete yet". */
-export function hatch(context: CanvasRenderingContext2D, x: number, y: number, w: number, h: number, gap: number): void {
+export function hatch(
+  context: CanvasRenderingContext2D,
+  x: number,
+  y: number,
+  w: number,
+  h: number,
+  gap: number,
+): void {
   if (w <= 0 || h <= 0) return;
   context.save();
   context.beginPath();

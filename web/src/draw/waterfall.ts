@@ -1,10 +1,19 @@
 // The bars of a request's spans along one time axis, and the small map above them.
 import type { Stage } from '../api/types.ts';
+import { timeFormat } from '../number.ts';
 import { linear, linearTicks, type Scale } from './scale.ts';
 import { font, hatch, ink, surface } from './surface.ts';
 
 /** A bar; times in seconds from the request's start. */
-export type Bar = { id: string; stage: Stage; from: number; to: number; label: string; failed: boolean; marks: number[] };
+export type Bar = {
+  id: string;
+  stage: Stage;
+  from: number;
+  to: number;
+  label: string;
+  failed: boolean;
+  marks: number[];
+};
 
 export const ROW_PX = 22;
 
@@ -29,7 +38,6 @@ export type WaterfallScene = {
   selected: string;
   /** Seconds under the pointer, for the crosshair. */
   pointer: number | null;
-  formatTime: (seconds: number) => string;
 };
 
 export function drawWaterfall(canvas: HTMLCanvasElement, scene: WaterfallScene): void {
@@ -70,8 +78,10 @@ function drawAxis(context: CanvasRenderingContext2D, scene: WaterfallScene, tick
   context.font = font(10.5);
   context.textBaseline = 'middle';
   context.textAlign = 'center';
+  const step = (ticks[1] ?? 1) - (ticks[0] ?? 0);
+  const write = timeFormat(scene.zoom[1], step);
   for (const tick of ticks) {
-    const label = scene.formatTime(tick);
+    const label = write(tick);
     const half = context.measureText(label).width / 2;
     const x = Math.min(scene.width - half - 2, Math.max(half + 2, scale.toPixel(tick)));
     context.fillText(label, x, AXIS_PX / 2 - 1);
@@ -82,7 +92,7 @@ function drawAxis(context: CanvasRenderingContext2D, scene: WaterfallScene, tick
   context.setLineDash([3, 3]);
   segment(context, x, AXIS_PX, x, scene.height);
   context.setLineDash([]);
-  const label = scene.formatTime(scene.pointer);
+  const label = timeFormat(scene.zoom[1], step / 10)(scene.pointer);
   const width = context.measureText(label).width + 8;
   const left = Math.min(scene.width - width, Math.max(0, x - width / 2));
   context.fillStyle = ink('text');
@@ -91,13 +101,7 @@ function drawAxis(context: CanvasRenderingContext2D, scene: WaterfallScene, tick
   context.fillText(label, left + width / 2, AXIS_PX / 2 - 1);
 }
 
-function drawBar(
-  context: CanvasRenderingContext2D,
-  bar: Bar,
-  scale: Scale,
-  top: number,
-  scene: WaterfallScene,
-): void {
+function drawBar(context: CanvasRenderingContext2D, bar: Bar, scale: Scale, top: number, scene: WaterfallScene): void {
   if (bar.id === scene.selected) {
     context.fillStyle = ink('selected');
     context.fillRect(0, top, scene.width, ROW_PX);
