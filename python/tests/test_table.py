@@ -35,6 +35,21 @@ def test_a_function_that_this_version_does_not_have_is_missing_and_says_what_is_
     assert ("vllm.v1.core.sched.scheduler.Scheduler._preempt_request", "missing", "preemptions") in missing
 
 
+def test_a_class_that_cannot_be_changed_leaves_its_hooks_missing(engine: FakeEngine) -> None:
+    module = ModuleType("fastapi.applications")
+    module.FastAPI = type("Compiled", (type,), {"__setattr__": refuse})(  # type: ignore[attr-defined]
+        "FastAPI", (), {"build_middleware_stack": lambda self: "app"}
+    )
+    engine.table.attach(module)
+    engine.processor()
+    assert module.FastAPI().build_middleware_stack() == "app"
+    assert engine.probe.states()["fastapi.applications.FastAPI.build_middleware_stack"] == "missing"
+
+
+def refuse(*_: object) -> None:
+    raise TypeError("cannot set attributes of an extension type")
+
+
 def test_a_module_that_this_version_does_not_have_is_missing(engine: FakeEngine, tmp_path: Path) -> None:
     sys.modules["vllm"].__path__ = [str(tmp_path)]
     engine.processor()

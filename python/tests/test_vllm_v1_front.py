@@ -10,7 +10,7 @@ from conftest import FakeEngine
 from stub_probe import StubProbe
 
 from tachograph.hook.asgi import HTTP_ID
-from tachograph.hook.vllm_v1.front import served_model
+from tachograph.hook.vllm_v1.config import served_model
 
 
 def sampling(**changed: Any) -> SimpleNamespace:
@@ -175,6 +175,9 @@ def test_aborting_a_parent_names_its_children(engine: FakeEngine) -> None:
     assert {id_ for call in engine.probe.named("sequence_abort") for id_ in call.args[0]} == {"0_p", "1_p"}
 
 
-@pytest.mark.parametrize("names", ["tiny", ["tiny", "alias"]])
-def test_the_first_served_name_is_the_model(names: str | list[str]) -> None:
-    assert served_model(SimpleNamespace(model_config=SimpleNamespace(served_model_name=names))) == "tiny"
+@pytest.mark.parametrize(
+    ("names", "told"), [("tiny", "tiny"), (["tiny", "alias"], "tiny"), (None, "/models/tiny"), ([], "/models/tiny")]
+)
+def test_the_first_served_name_is_the_model(names: str | list[str] | None, told: str) -> None:
+    model = SimpleNamespace(served_model_name=names, model="/models/tiny")
+    assert served_model(SimpleNamespace(model_config=model)) == told

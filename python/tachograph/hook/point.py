@@ -46,7 +46,11 @@ class Point(NamedTuple):
             wrapper = guard(hook, original, self.before, self.after)
         setattr(wrapper, MARK, True)
         inherited = self.attribute not in vars(owner)
-        setattr(owner, self.attribute, wrapper)
+        try:
+            setattr(owner, self.attribute, wrapper)
+        except (AttributeError, TypeError) as error:  # a class that was compiled
+            ring.point(self.name, "missing", f"it cannot be wrapped: {error}; {self.lost}")
+            return
 
         def restore() -> None:
             # Whoever wrapped it after us holds our wrapper, which lets every call through by now.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tachograph.hook.point import Point
-from tachograph.hook.vllm_v1.front import served_model
+from tachograph.hook.vllm_v1.config import engine_index, limit, served_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,11 +98,11 @@ class Core:
         self._probe.engine(
             engine_index=index,
             served_models=[served_model(config)],
-            max_model_len=_limit(config.model_config, "max_model_len"),
-            max_num_seqs=_limit(config.scheduler_config, "max_num_seqs"),
-            max_num_batched_tokens=_limit(config.scheduler_config, "max_num_batched_tokens"),
-            num_gpu_blocks=_limit(config.cache_config, "num_gpu_blocks"),
-            block_size=_limit(scheduler, "block_size") or _limit(config.cache_config, "block_size"),
+            max_model_len=limit(config.model_config, "max_model_len"),
+            max_num_seqs=limit(config.scheduler_config, "max_num_seqs"),
+            max_num_batched_tokens=limit(config.scheduler_config, "max_num_batched_tokens"),
+            num_gpu_blocks=limit(config.cache_config, "num_gpu_blocks"),
+            block_size=limit(scheduler, "block_size") or limit(config.cache_config, "block_size"),
         )
 
     def queueing(self, scheduler: Any, request: Any, *_args: Any, **_kwargs: Any) -> int | None:
@@ -191,12 +191,6 @@ def _says_something(outputs: Any) -> bool:
     return bool(outputs.outputs) or getattr(prefix, "queries", 0) > 0
 
 
-def engine_index(parallel_config: Any) -> int:
-    """The data-parallel rank: `data_parallel_rank` is reset to 0 where ranks are independent, the index is not."""
-    rank = getattr(parallel_config, "data_parallel_rank", 0)
-    return int(getattr(parallel_config, "data_parallel_index", rank))
-
-
 def load_of(scheduler: Any) -> Callable[[Any], Load]:
     """How this version counts its queues, as its `make_stats` does."""
     if hasattr(scheduler, "deferred_waiting"):
@@ -224,9 +218,3 @@ def _load_waiting(scheduler: Any) -> Load:
 def _finished_id(item: Any) -> str:
     # A Request in 0.32, a pair of id and client index before it.
     return str(item[0] if isinstance(item, tuple) else item.request_id)
-
-
-def _limit(holder: Any, name: str) -> int:
-    """A configured limit, 0 when unknown."""
-    value = getattr(holder, name, None)
-    return int(value) if isinstance(value, (int, float)) and value > 0 else 0

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tachograph.hook.asgi import HTTP_ID
 from tachograph.hook.point import Point
+from tachograph.hook.vllm_v1.config import served_model
 
 if TYPE_CHECKING:
     from tachograph.hook.ring import Ring
@@ -104,12 +105,6 @@ class Front:
         # Aborting a parent calls itself for the children, so these are named twice.
         if result:
             self._probe.sequence_abort(result)
-
-
-def served_model(vllm_config: Any) -> str:
-    """The first of the names under which the model is served."""
-    name = vllm_config.model_config.served_model_name
-    return str(name[0] if isinstance(name, (list, tuple)) else name)
 
 
 def _prompt_tokens(request: Any) -> int:
