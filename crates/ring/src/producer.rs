@@ -104,3 +104,140 @@ impl<S: Store> Producer<S> {
 fn room(capacity: u64, head: u64, tail: u64) -> u64 {
     capacity.saturating_sub(head.wrapping_sub(tail))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed unwrap is the test's failure")]
+    use std::fs::OpenOptions;
+    use std::path::Path;
+
+    use super::*;
+    use crate::map::Map;
+    use crate::record::HttpBody;
+    use crate::{MIN_CAPACITY, Reader, Writer};
+
+    /// The writer's process: dies after so many stores of a byte or a word. What it would have stored then
+    /// does not happen.
+    struct Mortal {
+        map: Map,
+        left: usize,
+        stores: usize,
+        /// Heads that were stored.
+        commits: usize,
+        losses: usize,
+    }
+
+    impl Mortal {
+        fn lives(&mut self) -> bool {
+            self.stores += 1;
+            let lives = self.left > 0;
+            self.left = self.left.saturating_sub(1);
+            lives
+        }
+    }
+
+    impl Store for Mortal {
+        fn capacity(&self) -> usize {
+            self.map.capacity()
+        }
+
+        fn tail(&self) -> u64 {
+            Store::tail(&self.map)
+        }
+
+        fn set(&mut self, position: u64, byte: u8) {
+            if self.lives() {
+                self.map.set(position, byte);
+            }
+        }
+
+        fn copy_in(&mut self, position: u64, bytes: &[u8]) {
+            for (position, byte) in (position..).zip(bytes) {
+                self.set(position, *byte);
+            }
+        }
+
+        fn publish(&mut self, word: Word, value: u64) {
+            if self.lives() {
+                self.commits += usize::from(matches!(word, Word::Head));
+                self.losses += usize::from(matches!(word, Word::Lost));
+                self.map.publish(word, value);
+            }
+        }
+    }
+
+    fn chunk(id: u64, body: &[u8]) -> Record<'_> {
+        Record::HttpChunk(HttpBody { t_ns: 1, http_id: id, len: body.len() as u64, bytes: body })
+    }
+
+    /// A ring of which the next record wraps, with old bytes all over it, and its producer.
+    fn worn_ring(dir: &Path, lifetime: usize) -> (Producer<Mortal>, Reader) {
+        let made = Writer::create(dir, MIN_CAPACITY).unwrap();
+        let path = made.path().to_owned();
+        made.forget();
+        let file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        let map = Map::new(&file, MIN_CAPACITY).unwrap();
+        let store = Mortal { map, left: usize::MAX, stores: 0, commits: 0, losses: 0 };
+        let mut producer = Producer::new(store);
+        let mut reader = Reader::open(&path).unwrap();
+        for id in 0..13 {
+            // 13 * 311 bytes: 53 are left before the end.
+            assert!(producer.write(&chunk(id, &[0xff; 300])));
+            assert_eq!(reader.drain(1, |_| ()).records, 1);
+        }
+        producer.store = Mortal { left: lifetime, stores: 0, commits: 0, losses: 0, ..producer.store };
+        (producer, reader)
+    }
+
+    /// What the process was about to do when it died: a record that wraps, one that is too long, two more.
+    fn last_acts(producer: &mut Producer<Mortal>) {
+        producer.write(&chunk(100, &[1; 130]));
+        producer.write(&chunk(101, &[2; MIN_CAPACITY]));
+        producer.write(&Record::Preempted(crate::record::Preempted {
+            t_ns: u64::MAX,
+            key: crate::record::SequenceKey(7),
+            engine_index: 3,
+        }));
+        producer.write(&chunk(102, &[3; 40]));
+        producer.close();
+    }
+
+    #[test]
+    fn a_writer_that_dies_after_any_store_leaves_exactly_its_committed_records() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut whole, reader) = worn_ring(dir.path(), usize::MAX);
+        last_acts(&mut whole);
+        let stores = whole.store.stores;
+        assert!(stores > 200, "the payload goes byte by byte: {stores}");
+        reader.remove().unwrap();
+
+        for lifetime in 0..=stores {
+            let (mut producer, mut reader) = worn_ring(dir.path(), lifetime);
+            last_acts(&mut producer);
+            let mut seen = Vec::new();
+            let drained = reader.drain(usize::MAX, |record| match record {
+                Record::HttpChunk(c) => {
+                    let fill = [1, 2, 3][(c.http_id - 100) as usize];
+                    assert!(c.bytes.iter().all(|byte| *byte == fill), "torn after {lifetime} stores");
+                    assert_eq!(c.bytes.len() as u64, c.len);
+                    seen.push(c.http_id);
+                }
+                Record::Preempted(p) => {
+                    assert_eq!((p.t_ns, p.key.0, p.engine_index), (u64::MAX, 7, 3));
+                    seen.push(0);
+                }
+                other => panic!("not written: {other:?}"),
+            });
+            assert_eq!((drained.corrupt_bytes, drained.undecodable), (0, 0), "after {lifetime} stores");
+            assert_eq!(seen, [100, 0, 102][..producer.store.commits], "after {lifetime} stores");
+            let counters = reader.counters();
+            assert_eq!((counters.drained, counters.inside_bytes), (13 + seen.len() as u64, 0));
+            assert_eq!(counters.lost, producer.store.losses as u64);
+            let torn = counters.produced - counters.drained - counters.lost;
+            assert!(torn <= 1, "{torn} records unaccounted for after {lifetime} stores");
+            assert!(torn == 0 || lifetime < stores, "a writer that lives leaves nothing torn");
+            assert_eq!(reader.is_closed(), lifetime == stores);
+            reader.remove().unwrap();
+        }
+    }
+}

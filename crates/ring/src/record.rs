@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Identifies one engine sequence inside a launch: a 64-bit hash of the engine's internal request id.
 ///
@@ -183,7 +183,14 @@ pub struct HttpBody<'a> {
     /// True length in bytes; more than `bytes.len()` when it was cut or content is off.
     pub len: u64,
     /// The bytes, as far as they were captured. Always empty while content is off.
+    #[serde(serialize_with = "as_bytes")]
     pub bytes: &'a [u8],
+}
+
+/// Copies bytes at once: serde would take a slice one element at a time, to the same encoding.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn as_bytes<S: Serializer>(bytes: &&[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bytes(bytes)
 }
 
 /// Status of a response.

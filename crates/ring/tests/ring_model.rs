@@ -1,5 +1,5 @@
 //! A ring against a model of it, one process playing both sides.
-#![allow(clippy::unwrap_used, reason = "a failed unwrap is the test's failure")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed unwrap is the test's failure")]
 
 use std::collections::VecDeque;
 use std::os::unix::fs::PermissionsExt;
@@ -93,7 +93,7 @@ fn a_full_ring_drops_the_newest_counts_it_and_takes_records_again_once_drained()
     let mut ids = Vec::new();
     reader.drain(usize::MAX, |r| {
         if let Record::HttpChunk(c) = r {
-            ids.push(c.http_id)
+            ids.push(c.http_id);
         }
     });
     assert_eq!(ids, (0..8).collect::<Vec<_>>());
