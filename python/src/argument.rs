@@ -87,16 +87,12 @@ pub(crate) fn utf8<'a>(text: &'a Bound<'_, PyString>) -> Cow<'a, str> {
     // SAFETY: `text` is a str and we hold the GIL. The result is null with an exception set, or `size` bytes of
     // UTF-8 that belong to the str and live, unchanged, as long as it does; the borrow keeps it alive.
     let data = unsafe { PyUnicode_AsUTF8AndSize(text.as_ptr(), &raw mut size) };
-    match (data.is_null(), usize::try_from(size)) {
-        // SAFETY: as above.
-        (false, Ok(size)) => {
-            Cow::Borrowed(unsafe { std::str::from_utf8_unchecked(std::slice::from_raw_parts(data.cast(), size)) })
-        }
-        _ => {
-            drop(PyErr::take(text.py()));
-            text.to_string_lossy()
-        }
-    }
+    let (false, Ok(size)) = (data.is_null(), usize::try_from(size)) else {
+        drop(PyErr::take(text.py()));
+        return text.to_string_lossy();
+    };
+    // SAFETY: as above.
+    Cow::Borrowed(unsafe { std::str::from_utf8_unchecked(std::slice::from_raw_parts(data.cast(), size)) })
 }
 
 /// The key of a sequence named by `id`; absent, and a fault, when that is not a str.

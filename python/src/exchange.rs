@@ -90,3 +90,71 @@ fn keep<'a>(room: &mut usize, piece: &'a [u8]) -> &'a [u8] {
     *room -= kept.len();
     kept
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is the test's failure")]
+    use super::*;
+
+    #[test]
+    fn a_body_in_one_piece_is_given_at_once() {
+        let mut exchange = Exchange::new(100);
+        assert_eq!(exchange.request_piece(b"whole", true), Some((Cow::Borrowed(&b"whole"[..]), 5)));
+        assert_eq!(exchange.request_piece(b"", true), None, "only once");
+    }
+
+    #[test]
+    fn a_body_in_pieces_is_given_with_the_last_and_cut_at_the_limit_with_its_true_length() {
+        let mut exchange = Exchange::new(5);
+        assert_eq!(exchange.request_piece(b"abc", false), None);
+        assert_eq!(exchange.request_piece(b"defg", false), None);
+        assert_eq!(exchange.request_piece(b"hi", true), Some((Cow::Borrowed(&b"abcde"[..]), 9)));
+    }
+
+    #[test]
+    fn without_room_only_lengths_are_kept() {
+        let mut exchange = Exchange::new(0);
+        assert_eq!(exchange.request_piece(b"secret", false), None);
+        assert_eq!(exchange.request_piece(b"secret", true), Some((Cow::Borrowed(&b""[..]), 12)));
+        assert_eq!(exchange.response_piece(b"secret", true), b"");
+    }
+
+    #[test]
+    fn the_responses_limit_is_a_total_and_does_not_depend_on_the_requests() {
+        let mut exchange = Exchange::new(5);
+        exchange.request_piece(b"abcdef", true);
+        assert_eq!(exchange.response_piece(b"abc", false), b"abc");
+        assert_eq!(exchange.response_piece(b"def", false), b"de");
+        assert_eq!(exchange.response_piece(b"ghi", false), b"");
+        assert!(!exchange.is_complete());
+        exchange.response_piece(b"", true);
+        assert!(exchange.is_complete());
+    }
+
+    /// How a request ends after these events.
+    fn outcome(whole: bool, disconnected: bool, error: &str) -> HttpOutcome {
+        let mut exchange = Exchange::new(0);
+        if whole {
+            exchange.response_piece(b"", true);
+        }
+        if disconnected {
+            exchange.disconnect();
+        }
+        let outcome = exchange.end(error).unwrap();
+        assert_eq!(exchange.end(""), None, "said once");
+        outcome
+    }
+
+    #[test]
+    fn the_outcome_tells_a_whole_response_from_a_client_that_left_and_a_failure() {
+        use HttpOutcome::{Complete, Disconnected, Raised};
+        assert_eq!(outcome(true, false, ""), Complete);
+        assert_eq!(outcome(true, true, ""), Complete, "a client may leave after the whole response");
+        assert_eq!(outcome(false, true, ""), Disconnected);
+        assert_eq!(outcome(false, true, "CancelledError"), Disconnected);
+        assert_eq!(outcome(false, false, "ClientDisconnect"), Disconnected);
+        assert_eq!(outcome(false, false, "ValueError"), Raised);
+        assert_eq!(outcome(true, false, "ValueError"), Raised, "in a background task, say");
+        assert_eq!(outcome(false, false, ""), Raised, "returned without the whole response");
+    }
+}

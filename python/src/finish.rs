@@ -24,3 +24,18 @@ pub(crate) fn from_name(name: &str) -> Option<FinishReason> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_names_are_those_of_vllm() {
+        let names = ["stop", "length", "abort", "error", "repetition"];
+        for (number, name) in (0..).zip(names) {
+            assert!(from_name(name).is_some());
+            assert_eq!(from_number(number), from_name(name), "{name}");
+        }
+        assert_eq!((from_number(5), from_number(-1), from_name("STOP"), from_name("")), (None, None, None, None));
+    }
+}

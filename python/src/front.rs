@@ -10,7 +10,7 @@ use tachograph_ring::record::{
 };
 
 use crate::argument::{Int, Real, Text, attribute, finish_reason, key};
-use crate::guest::{limits, now_ns, quietly, write};
+use crate::guest::{content, now_ns, quietly, write};
 use crate::text::TEXT_LIMIT;
 
 /// Most stop strings kept, and bytes of each: OpenAI's API allows four.
@@ -21,7 +21,6 @@ const STOP_TEXT_LIMIT: usize = 256;
 #[pyo3(signature = (*, http_id, arrival_time, internal_id, external_id, parent_id, index, prompt_tokens, pool, model,
     n, max_tokens, temperature, top_p, top_k, seed, frequency_penalty, presence_penalty, stop))]
 #[allow(clippy::too_many_arguments, reason = "named one by one in Python")]
-#[allow(clippy::needless_pass_by_value, reason = "Python's arguments are owned here")]
 pub(crate) fn sequence_add(
     http_id: Int,
     arrival_time: Real,
@@ -44,7 +43,7 @@ pub(crate) fn sequence_add(
 ) {
     quietly(|| {
         let t_ns = now_ns();
-        let stop = if limits().content { stop_strings(stop)? } else { Vec::new() };
+        let stop = if content() { stop_strings(stop)? } else { Vec::new() };
         let stop: Vec<_> = stop.iter().map(|text| text.get(STOP_TEXT_LIMIT)).collect();
         write(&Record::SequenceAdd(SequenceAdd {
             t_ns,

@@ -2,10 +2,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use parking_lot::Mutex;
-use pyo3::exceptions::PyOSError;
+use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rand::SeedableRng;
@@ -24,8 +24,6 @@ const BODY_MARGIN: usize = 64;
 static GUEST: Mutex<Option<Guest>> = parking_lot::const_mutex(None);
 /// Whether `GUEST` holds a ring, readable without the lock.
 static OPEN: AtomicBool = AtomicBool::new(false);
-static CONTENT: AtomicBool = AtomicBool::new(false);
-static BODY_LIMIT: AtomicUsize = AtomicUsize::new(0);
 /// What went wrong inside us since the process began.
 static FAULTS: AtomicU64 = AtomicU64::new(0);
 
@@ -33,19 +31,15 @@ struct Guest {
     writer: Writer,
     random: SmallRng,
     last_http_id: u64,
+    /// Whether message text may enter the ring.
+    content: bool,
+    /// Longest body kept, in bytes.
+    body_limit: usize,
 }
 
-/// What may enter the ring.
-#[derive(Clone, Copy)]
-pub(crate) struct Limits {
-    /// Whether message text may.
-    pub(crate) content: bool,
-    /// Longest body in bytes.
-    pub(crate) body_bytes: usize,
-}
-
-pub(crate) fn limits() -> Limits {
-    Limits { content: CONTENT.load(Relaxed), body_bytes: BODY_LIMIT.load(Relaxed) }
+/// Whether message text may enter the ring.
+pub(crate) fn content() -> bool {
+    GUEST.lock().as_ref().is_some_and(|guest| guest.content)
 }
 
 /// Writes a record; without a ring nothing happens. A record lost for want of room is counted in the ring.
@@ -55,12 +49,22 @@ pub(crate) fn write(record: &Record<'_>) {
     }
 }
 
-/// The next HTTP request's number, from 1, and its ids.
-pub(crate) fn next_http() -> Option<(u64, Ids)> {
+/// What a new HTTP request is given.
+pub(crate) struct Admission {
+    /// Its number, from 1.
+    pub(crate) id: u64,
+    pub(crate) ids: Ids,
+    /// Bytes that may be kept of each of its bodies.
+    pub(crate) body_room: usize,
+}
+
+/// Admits the next HTTP request; absent without a ring.
+pub(crate) fn admit_http() -> Option<Admission> {
     let mut guest = GUEST.lock();
     let guest = guest.as_mut()?;
     guest.last_http_id += 1;
-    Some((guest.last_http_id, Ids::random(&mut guest.random)))
+    let body_room = if guest.content { guest.body_limit } else { 0 };
+    Some(Admission { id: guest.last_http_id, ids: Ids::random(&mut guest.random), body_room })
 }
 
 pub(crate) fn count_fault() {
@@ -97,9 +101,8 @@ pub(crate) fn open(
     let writer = Writer::create(&directory, capacity_bytes).map_err(|e| PyOSError::new_err(e.to_string()))?;
     let random = SmallRng::try_from_rng(&mut SysRng).map_err(|e| PyOSError::new_err(e.to_string()))?;
     let path = writer.path().to_string_lossy().into_owned();
-    CONTENT.store(content, Relaxed);
-    BODY_LIMIT.store(body_limit_bytes.min(longest_record(capacity_bytes).saturating_sub(BODY_MARGIN)), Relaxed);
-    let previous = GUEST.lock().replace(Guest { writer, random, last_http_id: 0 });
+    let body_limit = body_limit_bytes.min(longest_record(capacity_bytes).saturating_sub(BODY_MARGIN));
+    let previous = GUEST.lock().replace(Guest { writer, random, last_http_id: 0, content, body_limit });
     drop(previous);
     OPEN.store(true, Relaxed);
     Ok(path)
@@ -134,7 +137,6 @@ pub(crate) fn counters(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 }
 
 #[pyfunction]
-#[allow(clippy::needless_pass_by_value, reason = "Python's arguments are owned here")]
 pub(crate) fn process(
     role: Text<'_>,
     engine: Text<'_>,
@@ -157,14 +159,13 @@ pub(crate) fn process(
 }
 
 #[pyfunction]
-#[allow(clippy::needless_pass_by_value, reason = "Python's arguments are owned here")]
 pub(crate) fn probe(name: Text<'_>, state: Text<'_>, detail: Text<'_>) {
     quietly(|| {
         let state = match &*state.get(TEXT_LIMIT) {
             "live" => ProbeState::Live,
             "missing" => ProbeState::Missing,
             "removed" => ProbeState::Removed,
-            _ => return Ok(count_fault()),
+            unknown => return Err(PyValueError::new_err(format!("unknown state: {unknown}"))),
         };
         let (name, detail) = (name.get(TEXT_LIMIT), detail.get(TEXT_LIMIT));
         write(&Record::Probe(Probe { t_ns: now_ns(), name: &name, state, detail: &detail }));
@@ -173,7 +174,6 @@ pub(crate) fn probe(name: Text<'_>, state: Text<'_>, detail: Text<'_>) {
 }
 
 #[pyfunction]
-#[allow(clippy::needless_pass_by_value, reason = "Python's arguments are owned here")]
 pub(crate) fn fault(name: Text<'_>, error: Text<'_>) {
     quietly(|| {
         let (name, error) = (name.get(TEXT_LIMIT), error.get(TEXT_LIMIT));

@@ -11,7 +11,7 @@ use tachograph_ring::record::{HttpBody, HttpEnd, HttpResponse, HttpStart, Record
 
 use crate::argument::{Text, bytes, utf8};
 use crate::exchange::Exchange;
-use crate::guest::{limits, next_http, now_ns, quietly, write};
+use crate::guest::{admit_http, now_ns, quietly, write};
 use crate::text::{TEXT_LIMIT, cut, from_bytes};
 use crate::trace_context::{Parent, Span};
 
@@ -56,7 +56,6 @@ impl HttpRequest {
         }
     }
 
-    #[allow(clippy::needless_pass_by_value, reason = "Python's arguments are owned here")]
     fn end(&self, error: Text<'_>) {
         quietly(|| {
             let error = error.get(TEXT_LIMIT);
@@ -76,7 +75,8 @@ impl HttpRequest {
             "http.request" => {
                 let body = message.get_item(intern!(message.py(), "body"))?;
                 let piece = body.as_ref().map_or(Cow::Borrowed([].as_slice()), bytes);
-                if let Some((body, len)) = self.exchange.lock().request_piece(&piece, !more_body(message)?) {
+                let last = !more_body(message)?;
+                if let Some((body, len)) = self.exchange.lock().request_piece(&piece, last) {
                     write(&Record::HttpBody(HttpBody { t_ns, http_id: self.id, len, bytes: &body }));
                 }
             }
@@ -173,9 +173,9 @@ pub(crate) fn http_start(scope: &Bound<'_, PyAny>) -> Option<HttpRequest> {
 fn start(scope: &Bound<'_, PyAny>) -> PyResult<Option<HttpRequest>> {
     let t_ns = now_ns();
     let py = scope.py();
-    let Some((id, ids)) = next_http() else { return Ok(None) };
+    let Some(admission) = admit_http() else { return Ok(None) };
     let headers = Headers::read(field(scope, intern!(py, "headers")).as_ref())?;
-    let span = Span::new(ids, headers.parent);
+    let span = Span::new(admission.ids, headers.parent);
     let (method, scheme) = (text(scope, intern!(py, "method")), text(scope, intern!(py, "scheme")));
     let (path, http_version) = (text(scope, intern!(py, "path")), text(scope, intern!(py, "http_version")));
     let query = field(scope, intern!(py, "query_string"));
@@ -184,7 +184,7 @@ fn start(scope: &Bound<'_, PyAny>) -> PyResult<Option<HttpRequest>> {
     let (server, server_port) = address(field(scope, intern!(py, "server")).as_ref());
     write(&Record::HttpStart(HttpStart {
         t_ns,
-        http_id: id,
+        http_id: admission.id,
         trace_id: span.trace_id,
         span_id: span.span_id,
         parent_span_id: span.parent_span_id,
@@ -202,9 +202,8 @@ fn start(scope: &Bound<'_, PyAny>) -> PyResult<Option<HttpRequest>> {
         user_agent: &headers.user_agent,
         request_id: &headers.request_id,
     }));
-    let limits = limits();
-    let room = if limits.content { limits.body_bytes } else { 0 };
-    Ok(Some(HttpRequest { id, span, exchange: Mutex::new(Exchange::new(room)) }))
+    let exchange = Mutex::new(Exchange::new(admission.body_room));
+    Ok(Some(HttpRequest { id: admission.id, span, exchange }))
 }
 
 /// The request headers that are recorded.

@@ -4,6 +4,8 @@
 //! counted, not shown. What the calls mean is said once, in `tachograph/_probe.pyi`. There is no policy here:
 //! which function is hooked, and what a record means, is the business of the hooks and of the recorder.
 
+#![allow(clippy::needless_pass_by_value, reason = "PyO3 hands a function's arguments over owned")]
+
 mod argument;
 mod exchange;
 mod finish;

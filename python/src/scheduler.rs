@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping};
@@ -9,7 +10,7 @@ use tachograph_ring::record::{Engine, Finished, Member, Preempted, Queued, Recor
 
 use crate::argument::{Int, Real, Text, attribute, finish_reason, int_attribute, key};
 use crate::finish;
-use crate::guest::{count_fault, now_ns, quietly, write};
+use crate::guest::{now_ns, quietly, write};
 use crate::text::TEXT_LIMIT;
 
 /// Most names kept under which a model is served.
@@ -18,7 +19,6 @@ const MODEL_LIMIT: usize = 64;
 #[pyfunction]
 #[pyo3(signature = (*, engine_index, served_models, max_model_len, max_num_seqs, max_num_batched_tokens,
     num_gpu_blocks, block_size))]
-#[allow(clippy::needless_pass_by_value, reason = "Python's arguments are owned here")]
 pub(crate) fn engine(
     engine_index: Int,
     served_models: &Bound<'_, PyAny>,
@@ -47,7 +47,6 @@ pub(crate) fn engine(
 }
 
 #[pyfunction]
-#[allow(clippy::needless_pass_by_value, reason = "Python's arguments are owned here")]
 pub(crate) fn queued(internal_id: &Bound<'_, PyAny>, engine_index: Int, depth: Int) {
     quietly(|| {
         let t_ns = now_ns();
@@ -61,7 +60,6 @@ pub(crate) fn queued(internal_id: &Bound<'_, PyAny>, engine_index: Int, depth: I
 
 #[pyfunction]
 #[allow(clippy::too_many_arguments, reason = "named one by one in Python")]
-#[allow(clippy::needless_pass_by_value, reason = "Python's arguments are owned here")]
 pub(crate) fn step(
     start_ns: Int,
     engine_index: Int,
@@ -114,7 +112,6 @@ fn members(tokens: &Bound<'_, PyAny>) -> PyResult<Vec<Member>> {
 }
 
 #[pyfunction]
-#[allow(clippy::needless_pass_by_value, reason = "Python's arguments are owned here")]
 pub(crate) fn preempted(internal_id: &Bound<'_, PyAny>, engine_index: Int) {
     quietly(|| {
         let t_ns = now_ns();
@@ -126,7 +123,6 @@ pub(crate) fn preempted(internal_id: &Bound<'_, PyAny>, engine_index: Int) {
 }
 
 #[pyfunction]
-#[allow(clippy::needless_pass_by_value, reason = "Python's arguments are owned here")]
 pub(crate) fn step_outputs(engine_index: Int, step: Int, by_client: &Bound<'_, PyAny>) {
     quietly(|| {
         let t_ns = now_ns();
@@ -176,11 +172,11 @@ fn step_output(output: &Bound<'_, PyAny>) -> Option<StepOutput> {
 }
 
 #[pyfunction]
-#[allow(clippy::needless_pass_by_value, reason = "Python's arguments are owned here")]
 pub(crate) fn finished(ids: &Bound<'_, PyAny>, engine_index: Int, reason: Text<'_>) {
     quietly(|| {
         let t_ns = now_ns();
-        let Some(reason) = finish::from_name(&reason.get(TEXT_LIMIT)) else { return Ok(count_fault()) };
+        let reason =
+            finish::from_name(&reason.get(TEXT_LIMIT)).ok_or_else(|| PyValueError::new_err("unknown finish reason"))?;
         let engine_index = engine_index.count();
         for id in ids.try_iter()? {
             if let Some(key) = key(&id?) {
