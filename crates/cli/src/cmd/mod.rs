@@ -1,0 +1,5 @@
+//! The verbs of the command line, one file each.
+
+pub(crate) mod record;
+pub(crate) mod run;
+pub(crate) mod serve;
