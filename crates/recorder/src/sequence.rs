@@ -353,10 +353,10 @@ impl Sequence {
             return;
         }
         let last_ns = self.tokens.last_ns().unwrap_or(0);
-        self.end_ns = t_ns.max(last_ns).max(self.arrival_ns);
+        let end_ns = t_ns.max(last_ns).max(self.arrival_ns);
         // Decode is over with the last token; what follows it is no work of the engine.
-        let stage_end_ns = if matches!(self.phase, Phase::Decode { .. }) { last_ns } else { self.end_ns };
-        self.leave(stage_end_ns);
+        let stage_end_ns = if matches!(self.phase, Phase::Decode { .. }) { last_ns } else { end_ns };
+        self.end_ns = self.leave(stage_end_ns).max(end_ns);
         self.phase = Phase::Ended;
         self.end = Some(end);
     }

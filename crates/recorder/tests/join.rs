@@ -1,0 +1,104 @@
+//! Whatever order, loss or repetition records come in: nothing panics and no tree is bent.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a failed expectation is a failed test
+
+mod script;
+
+use opentelemetry_proto::tonic::trace::v1::Span;
+use proptest::prelude::*;
+use script::*;
+use tachograph_recorder::figure::SequenceFigures;
+use tachograph_recorder::request::Request;
+use tachograph_recorder::span::{Level, spans};
+use tachograph_ring::Record;
+use tachograph_ring::record::{FinishReason, HttpOutcome};
+
+const IDS: [&str; 3] = ["a", "b", "c"];
+
+fn record() -> impl Strategy<Value = Record<'static>> {
+    let reason =
+        prop::sample::select(vec![FinishReason::Stop, FinishReason::Length, FinishReason::Abort, FinishReason::Error]);
+    let outcome = prop::sample::select(vec![HttpOutcome::Complete, HttpOutcome::Disconnected, HttpOutcome::Raised]);
+    let chunk_text = "data: {\"choices\":[{\"delta\":{\"reasoning\":\"r\",\"content\":\"c\"}}]}\n\n";
+    (0..14u8, 0..200u64, 1..3u64, prop::sample::select(IDS.as_slice()), 0..4u32, reason, outcome).prop_map(
+        move |(kind, ms, http_id, id, n, reason, outcome)| match kind {
+            0 => http_start(ms, http_id, "/v1/chat/completions"),
+            1 => response(ms, http_id, 200, "text/event-stream"),
+            2 => chunk(ms, http_id, chunk_text),
+            3 => http_end(ms, http_id, outcome, ""),
+            4 => add(ms, http_id - 1, id, if n > 2 { "p" } else { "" }, n),
+            5 => queued(ms, id, n),
+            6 | 7 => step(ms, u64::from(n), &[(id, 4), ("a", 1)]),
+            8 => preempted(ms, id),
+            9 | 10 => outputs(ms, u64::from(n), &[(id, n, (n == 3).then_some(reason))]),
+            11 => finished(ms, id, reason),
+            12 => front_finish(ms, id, reason),
+            _ => abort(ms, id),
+        },
+    )
+}
+
+fn joined(records: &[Record<'_>], die: bool) -> Vec<Request> {
+    let mut join = join_with(CONTENT, 2);
+    records.iter().for_each(|record| join.apply(source_of(record), record));
+    join.tick(at(60_000));
+    if die {
+        join.close_source(CORE);
+        join.close_source(API);
+    }
+    join.close_all();
+    assert_eq!(join.open_requests(), 0);
+    requests(&mut join)
+}
+
+/// Children lie inside their parent, and nothing ends before it starts.
+fn is_well_formed(spans: &[Span]) -> bool {
+    spans.iter().all(|span| {
+        let ordered = span.start_time_unix_nano <= span.end_time_unix_nano;
+        let inside = spans.iter().filter(|parent| parent.span_id == span.parent_span_id).all(|parent| {
+            parent.start_time_unix_nano <= span.start_time_unix_nano
+                && span.end_time_unix_nano <= parent.end_time_unix_nano
+        });
+        ordered && inside
+    })
+}
+
+fn check(request: &Request) -> Result<(), TestCaseError> {
+    for level in [Level::Request, Level::Stages, Level::Tokens] {
+        let spans = spans(request, &settings(level));
+        prop_assert!(is_well_formed(&spans), "{}", tree(&spans, false));
+        let mut ids: Vec<_> = spans.iter().map(|s| &s.span_id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        prop_assert_eq!(ids.len(), spans.len());
+    }
+    for sequence in &request.sequences {
+        let figures = SequenceFigures::of(sequence);
+        for figure in [Some(figures.e2e), figures.ttft, figures.tpot, Some(figures.queue), Some(figures.inference())] {
+            prop_assert!(figure.is_none_or(|f| f.is_finite() && f >= 0.0));
+        }
+        let total = sequence.end_ns - sequence.arrival_ns;
+        let stages = sequence.wait_ns + sequence.prefill_ns + sequence.decode_ns;
+        prop_assert!(stages <= total, "{stages} of {total}");
+        let waits: u64 = sequence.waits.iter().map(|w| w.end_ns - w.start_ns).sum();
+        prop_assert_eq!(waits, sequence.wait_ns);
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn any_records_give_well_formed_trees(records in prop::collection::vec(record(), 0..60), die in any::<bool>()) {
+        for request in joined(&records, die) {
+            check(&request)?;
+        }
+    }
+
+    #[test]
+    fn records_in_the_order_of_their_times_give_well_formed_trees(mut records in prop::collection::vec(record(), 0..60)) {
+        records.sort_by_key(tachograph_recorder::join::time_ns);
+        for request in joined(&records, true) {
+            check(&request)?;
+        }
+    }
+}
