@@ -30,8 +30,9 @@ function bucket(value: number | null, edges: readonly number[], unit: string): s
   const index = edges.findIndex((edge) => value < edge);
   const low = index === -1 ? edges.at(-1) : edges[index - 1];
   const high = index === -1 ? undefined : edges[index];
-  if (low === undefined) return `< ${integer(high)}${unit}`;
-  return high === undefined ? `≥ ${integer(low)}${unit}` : `${integer(low)}–${integer(high - 1)}${unit}`;
+  if (high === undefined) return `≥ ${integer(low)}${unit}`;
+  const first = low ?? 0;
+  return first === high - 1 ? `${integer(first)}${unit}` : `${integer(first)}–${integer(high - 1)}${unit}`;
 }
 
 function cachedShare(row: RequestRow): string {

@@ -146,12 +146,12 @@ function onSelect(u: uPlot, source: ChartSource): void {
   u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
 }
 
-export function chartOptions(shape: ChartShape, source: ChartSource): uPlot.Options {
+export function chartOptions(shape: ChartShape, source: ChartSource, width: number, height: number): uPlot.Options {
   const lines = source.drawn();
   const ordered = shape.kind === 'lines' ? lines : lines.toReversed();
   return {
-    width: 300,
-    height: 100,
+    width,
+    height,
     padding: [6, 8, 0, 0],
     legend: { show: false },
     cursor: {
