@@ -63,7 +63,7 @@ impl Endpoint {
         let either =
             |what: &str| [of_signal(what), general(what)].into_iter().find_map(|name| Some((vars.text(&name)?, name)));
         let configured = either("ENDPOINT");
-        let protocol = protocol(either("PROTOCOL"), configured.as_ref().map(|(url, _)| url.as_str()));
+        let protocol = protocol(either("PROTOCOL").as_ref(), configured.as_ref().map(|(url, _)| url.as_str()));
         let default = match protocol {
             Protocol::Grpc => "http://127.0.0.1:4317",
             Protocol::Http => "http://127.0.0.1:4318",
@@ -92,8 +92,8 @@ impl Endpoint {
     }
 }
 
-fn protocol(configured: Option<(String, String)>, url: Option<&str>) -> Protocol {
-    match configured.as_ref().map(|(v, _)| v.as_str()) {
+fn protocol(configured: Option<&(String, String)>, url: Option<&str>) -> Protocol {
+    match configured.map(|(v, _)| v.as_str()) {
         Some("grpc") => Protocol::Grpc,
         Some("http/protobuf") => Protocol::Http,
         Some(other) => {

@@ -100,7 +100,7 @@ impl<T: Item> Worker<T> {
             let units: u64 = batch.iter().map(Item::units).sum();
             let payload = T::payload(resource.unwrap_or_default(), batch);
             let result = self.deliver(&payload, &mut reachable).await;
-            self.account(units, result);
+            self.account(units, &result);
         }
     }
 
@@ -141,10 +141,10 @@ impl<T: Item> Worker<T> {
         }
     }
 
-    fn account(&self, units: u64, result: Result<u64, Failure>) {
+    fn account(&self, units: u64, result: &Result<u64, Failure>) {
         let unit = self.queue.unit();
         let (rejected, reason) = match result {
-            Ok(rejected) => (rejected.min(units), "partial_success"),
+            Ok(rejected) => (*rejected.min(&units), "partial_success"),
             Err(_) => (units, "rejected"),
         };
         self.health.update(|c| {
