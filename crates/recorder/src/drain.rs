@@ -212,8 +212,9 @@ impl Drain {
     /// Remove the ring of a dead writer.
     fn leave(&mut self, ring: Ring) {
         let c = ring.reader.counters();
+        // Written by halves when the writer died, or skipped since their length could not be true.
         let vanished = c.produced.saturating_sub(c.lost + c.drained);
-        self.health.drop(Unit::Records, "corrupt", vanished);
+        self.health.drop(Unit::Records, "torn", vanished);
         let path = ring.reader.path().to_owned();
         if let Err(error) = ring.reader.remove() {
             tracing::warn!("a ring that was read to its end stays on disk: {error}");

@@ -10,7 +10,7 @@ use tachograph_ring::Record;
 
 use crate::config::Temporality;
 use crate::health::Health;
-use crate::join::Joined;
+use crate::join::{Joined, Source};
 use crate::request::Request;
 use documented::Documented;
 use histogram::Histograms;
@@ -42,8 +42,8 @@ impl Meter {
     }
 
     /// Take a record.
-    pub fn record(&mut self, record: &Record<'_>) {
-        self.documented.record(record);
+    pub fn record(&mut self, source: Source, record: &Record<'_>) {
+        self.documented.record(source, record);
     }
 
     /// Take what was joined.
@@ -61,9 +61,9 @@ impl Meter {
         self.histograms.request(request, provider);
     }
 
-    /// All engines are gone: nothing runs or waits.
-    pub fn idle(&mut self) {
-        self.documented.idle();
+    /// A process is gone: if it was an engine, nothing runs or waits in it.
+    pub fn close_source(&mut self, source: Source) {
+        self.documented.close_source(source);
     }
 
     /// All metrics now (Unix nanoseconds).

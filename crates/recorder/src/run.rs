@@ -5,6 +5,8 @@ use std::pin::pin;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use opentelemetry_proto::tonic::resource::v1::Resource;
+use tachograph_ring::Record;
+use tachograph_ring::record::ProbeState;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
@@ -36,6 +38,8 @@ const WRITER_TIME: Duration = Duration::from_millis(400);
 /// What a recorder did.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
+    /// Processes of the engine whose rings were read.
+    pub processes: u64,
     /// All counts at its end.
     pub counts: Counts,
 }
@@ -51,7 +55,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<S
     if !config.enabled {
         tracing::info!("recording is turned off by OTEL_SDK_DISABLED or TACHOGRAPH_ENABLED");
         shutdown.await;
-        return Ok(Summary { counts: Counts::default() });
+        return Ok(Summary { processes: 0, counts: Counts::default() });
     }
     let mut recorder = Recorder::start(&config)?;
     recorder.scan()?;
@@ -91,6 +95,8 @@ struct Recorder {
     sampler: Sampler,
     settings: SpanSettings,
     exporter: Exporter,
+    /// Rings seen.
+    processes: u64,
     /// The resource changed since it was published.
     news: bool,
 }
@@ -117,6 +123,7 @@ impl Recorder {
             sampler: config.sampler,
             exporter,
             health,
+            processes: 0,
             news: false,
         })
     }
@@ -124,6 +131,7 @@ impl Recorder {
     /// Find new rings, and ask after the writers of known ones.
     fn scan(&mut self) -> Result<(), Error> {
         for opened in self.drain.scan()? {
+            self.processes += 1;
             self.join.open_source(opened.source, Clock::of(&opened.info), opened.whole);
         }
         self.drain.check_writers();
@@ -136,7 +144,8 @@ impl Recorder {
         let round = self.drain.round();
         round.for_each(|source, record| {
             *news |= identity.learn(record);
-            meter.record(record);
+            meter.record(source, record);
+            announce(record);
             join.apply(source, record);
         });
         let now_ns = tachograph_ring::now_ns();
@@ -144,10 +153,10 @@ impl Recorder {
             let lag_s = seconds(oldest_ns, now_ns);
             self.health.update(|c| c.lag_s = c.lag_s.max(lag_s));
         }
-        let (ended, busy, full) = (!round.ended.is_empty(), !round.is_empty(), round.is_full);
-        round.ended.iter().for_each(|&source| join.close_source(source));
-        if ended && self.drain.open_rings() == 0 {
-            self.meter.idle();
+        let (busy, full) = (!round.is_empty(), round.is_full);
+        for &source in &round.ended {
+            join.close_source(source);
+            meter.close_source(source);
         }
         self.join.tick(now_ns);
         self.hand_over();
@@ -211,7 +220,21 @@ impl Recorder {
         let dropped: u64 = counts.dropped.iter().filter(|((unit, _), _)| *unit == Unit::Spans).map(|(_, n)| n).sum();
         let sent = counts.sent.get(&Unit::Spans).copied().unwrap_or(0);
         tracing::info!("recording ended: {sent} spans sent, {dropped} dropped");
-        Ok(Summary { counts })
+        Ok(Summary { processes: self.processes, counts })
+    }
+}
+
+/// Say what a probe says of itself: one line for each change.
+fn announce(record: &Record<'_>) {
+    match record {
+        Record::Probe(probe) if probe.state == ProbeState::Removed => {
+            tracing::warn!("a hook was taken out after repeated faults: {}: {}", probe.name, probe.detail);
+        }
+        Record::Probe(probe) if probe.state == ProbeState::Missing => {
+            tracing::info!("a hook is not live: {}: {}", probe.name, probe.detail);
+        }
+        Record::Fault(fault) => tracing::debug!("a hook raised: {}: {}", fault.name, fault.error),
+        _ => {}
     }
 }
 

@@ -102,3 +102,54 @@ proptest! {
         }
     }
 }
+
+fn drops(whole: bool, records: &[Record<'_>]) -> Vec<(&'static str, u64)> {
+    let health = tachograph_recorder::health::Health::default();
+    let keep = tachograph_recorder::join::Keep { content: CONTENT, token_events: 0 };
+    let mut join = tachograph_recorder::join::Join::new(keep, health.clone());
+    join.open_source(API, CLOCK, whole);
+    join.open_source(CORE, CLOCK, whole);
+    records.iter().for_each(|record| join.apply(source_of(record), record));
+    join.tick(at(60_000));
+    health.snapshot().dropped.into_iter().map(|((_, reason), n)| (reason, n)).collect()
+}
+
+#[test]
+fn a_request_whose_start_an_earlier_recorder_took_is_counted_and_not_built() {
+    let tail = [response(5, 1, 200, "text/event-stream"), chunk(6, 1, "x"), http_end(7, 1, HttpOutcome::Complete, "")];
+    assert_eq!(drops(false, &tail), [("recorder_restart", 1)]);
+    assert_eq!(drops(true, &tail), [("start_lost", 1)]);
+}
+
+#[test]
+fn steps_of_a_sequence_that_nobody_names_are_counted_after_a_while() {
+    assert_eq!(drops(true, &[step(1, 1, &[("x", 1)]), outputs(2, 1, &[("x", 1, None)])]), [("unknown_sequence", 2)]);
+}
+
+#[test]
+fn a_sequence_whose_http_start_was_lost_is_built_and_marked() {
+    let mut join = join_with(CONTENT, 0);
+    let records = [
+        add(3, 1, "a", "", 0),
+        step(10, 1, &[("a", 16)]),
+        outputs(20, 1, &[("a", 1, Some(FinishReason::Stop))]),
+        http_end(22, 1, HttpOutcome::Complete, ""),
+    ];
+    records.iter().for_each(|record| join.apply(source_of(record), record));
+    let requests = requests(&mut join);
+    let spans = spans(&requests[0], &settings(Level::Stages));
+    assert_eq!(attribute(&spans, "text_completion", "tachograph.incomplete").as_deref(), Some("true"));
+    assert!(spans[0].parent_span_id.is_empty());
+}
+
+#[test]
+fn a_request_waits_only_a_grace_for_the_ends_of_its_sequences() {
+    let mut join = join_with(CONTENT, 0);
+    let records =
+        [http_start(0, 1, "/v1/completions"), add(3, 1, "a", "", 0), http_end(22, 1, HttpOutcome::Complete, "")];
+    records.iter().for_each(|record| join.apply(source_of(record), record));
+    join.tick(at(1021));
+    assert!(requests(&mut join).is_empty());
+    join.tick(at(1022));
+    assert!(requests(&mut join)[0].incomplete);
+}

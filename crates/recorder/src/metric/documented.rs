@@ -14,6 +14,7 @@ use tachograph_schema::metric::{ALL, EngineLine, Kind, Metric as Row};
 
 use super::point::{Window, gauge, int, labels, metric};
 use crate::figure::SequenceFigures;
+use crate::join::Source;
 use crate::request::{Request, finish_name};
 use crate::sequence::{End, Sequence};
 
@@ -23,6 +24,8 @@ const REASONS: [FinishReason; 5] =
 /// Sums and levels of one engine.
 #[derive(Clone, Debug, Default)]
 struct Engine {
+    /// The process that says how many run and wait.
+    source: Option<Source>,
     model: String,
     running: u64,
     waiting: u64,
@@ -58,10 +61,10 @@ pub(super) struct Documented {
 }
 
 impl Documented {
-    pub(super) fn record(&mut self, record: &Record<'_>) {
+    pub(super) fn record(&mut self, source: Source, record: &Record<'_>) {
         match record {
             Record::Engine(engine) => self.engine_ready(engine),
-            Record::Step(step) => self.step(step),
+            Record::Step(step) => self.step(source, step),
             Record::Preempted(p) => self.sums(p.engine_index).preemptions += 1,
             Record::StepOutputs(outputs) => {
                 let sums = self.sums(outputs.engine_index);
@@ -82,8 +85,9 @@ impl Documented {
         record.served_models.first().copied().unwrap_or_default().clone_into(&mut engine.model);
     }
 
-    fn step(&mut self, step: &Step<'_>) {
+    fn step(&mut self, source: Source, step: &Step<'_>) {
         let engine = self.engines.entry(step.engine_index).or_default();
+        engine.source = Some(source);
         engine.running = step.running.into();
         engine.waiting = u64::from(step.waiting) + u64::from(step.deferred);
         engine.kv_usage = step.kv_usage.into();
@@ -130,8 +134,8 @@ impl Documented {
         sums.inference += figures.inference();
     }
 
-    pub(super) fn idle(&mut self) {
-        for engine in self.engines.values_mut() {
+    pub(super) fn close_source(&mut self, source: Source) {
+        for engine in self.engines.values_mut().filter(|engine| engine.source == Some(source)) {
             (engine.running, engine.waiting, engine.kv_usage) = (0, 0, 0.0);
         }
     }
