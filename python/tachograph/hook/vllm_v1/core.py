@@ -16,7 +16,6 @@ IN_FLIGHT_MAX = 64
 """Steps whose outputs are outstanding: two with asynchronous scheduling, one per stage with pipeline parallelism."""
 
 _SCHEDULER = ("vllm.v1.core.sched.scheduler", "Scheduler")
-_STEPS = "_tachograph_steps"
 
 
 def core_points(ring: Ring) -> tuple[Point, ...]:
@@ -93,7 +92,7 @@ class Core:
     def made(self, _note: None, _result: None, scheduler: Any, *_args: Any, **_kwargs: Any) -> None:
         config = scheduler.vllm_config
         index = engine_index(config.parallel_config)
-        setattr(scheduler, _STEPS, Steps(index, load_of(scheduler)))
+        scheduler._tachograph_steps = Steps(index, load_of(scheduler))
         self._ring.open("engine_core")
         self._probe.engine(
             engine_index=index,
@@ -109,14 +108,14 @@ class Core:
         """Sequences waiting before this one; None for a later piece of a streamed prompt."""
         if request.request_id in scheduler.requests:
             return None
-        load: Load = getattr(scheduler, _STEPS).load(scheduler)
+        load: Load = scheduler._tachograph_steps.load(scheduler)
         return load.waiting + load.deferred
 
     def queued(
         self, depth: int | None, _result: None, scheduler: Any, request: Any, *_args: Any, **_kwargs: Any
     ) -> None:
         if depth is not None:
-            self._probe.queued(request.request_id, getattr(scheduler, _STEPS).engine_index, depth)
+            self._probe.queued(request.request_id, scheduler._tachograph_steps.engine_index, depth)
 
     def scheduling(self, *_args: Any, **_kwargs: Any) -> int:
         start: int = self._probe.now_ns()
@@ -127,6 +126,7 @@ class Core:
         load = steps.load(scheduler)
         members = output.num_scheduled_tokens
         if not members and load == steps.last:
+            steps.end(output)  # its identity may be that of a step whose outputs never came
             return
         steps.last = load
         self._probe.step(start, steps.engine_index, steps.begin(output), members, *load)
@@ -148,7 +148,7 @@ class Core:
             self._probe.step_outputs(steps.engine_index, number, result)
 
     def finishing(self, scheduler: Any, request_ids: Any, *_args: Any, **_kwargs: Any) -> list[str] | None:
-        """Which of them are still to be finished: versions before 0.14 do not say so themselves."""
+        """Which of them are still to be finished: older versions do not say so themselves."""
         known = scheduler.requests
         if request_ids is None:
             request_ids = known
@@ -170,7 +170,7 @@ class Core:
         **_kwargs: Any,
     ) -> None:
         if ids is None:
-            ids = [_finished_id(item) for item in result or ()]
+            ids = [request.request_id for request in result or ()]
         if ids:
             reason = _REASONS.get(finished_status.name, "error")
             self._probe.finished(ids, scheduler._tachograph_steps.engine_index, reason)
@@ -213,8 +213,3 @@ def _load_skipped(scheduler: Any) -> Load:
 
 def _load_waiting(scheduler: Any) -> Load:
     return Load(len(scheduler.running), len(scheduler.waiting), 0, scheduler.kv_cache_manager.usage)
-
-
-def _finished_id(item: Any) -> str:
-    # A Request in 0.32, a pair of id and client index before it.
-    return str(item[0] if isinstance(item, tuple) else item.request_id)
