@@ -10,21 +10,21 @@ pub enum RingError {
     #[error("ring capacity must be a power of two from {MIN_CAPACITY} to {MAX_CAPACITY} bytes: {0}")]
     Capacity(usize),
     /// The file could not be made: no such directory, not writable.
-    #[error("cannot create the ring ({source}), choose a directory that exists and is writable: {}", path.display())]
+    #[error("cannot create the ring ({source}), choose a directory that exists and is writable: {}", dir.display())]
     Create {
-        /// Where the ring would have been.
-        path: PathBuf,
+        /// Where the ring should have been.
+        dir: PathBuf,
         /// The system's reason.
         source: io::Error,
     },
     /// The space could not be reserved: the file system is full, or a quota is.
     #[error(
         "cannot reserve {bytes} bytes for the ring ({source}), free space or choose another directory: {}",
-        path.display()
+        dir.display()
     )]
     Space {
-        /// Where the ring would have been.
-        path: PathBuf,
+        /// Where the ring should have been.
+        dir: PathBuf,
         /// Size of the file that was asked for.
         bytes: u64,
         /// The system's reason.

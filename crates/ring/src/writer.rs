@@ -53,8 +53,8 @@ impl Writer {
         let mut unfinished = path.clone().into_os_string();
         unfinished.push(UNFINISHED_SUFFIX);
         let unfinished = PathBuf::from(unfinished);
-        let made = make(&unfinished, pid, capacity).and_then(|map| {
-            fs::rename(&unfinished, &path).map_err(|source| RingError::Create { path: path.clone(), source })?;
+        let made = make(dir, &unfinished, pid, capacity).and_then(|map| {
+            fs::rename(&unfinished, &path).map_err(|source| RingError::Create { dir: dir.to_owned(), source })?;
             Ok(map)
         });
         match made {
@@ -138,8 +138,8 @@ impl Store for Map {
     }
 }
 
-/// Makes the whole file under its unfinished name.
-fn make(path: &Path, pid: u32, capacity: usize) -> Result<Map, RingError> {
+/// Makes the whole file in `dir` under its unfinished name.
+fn make(dir: &Path, path: &Path, pid: u32, capacity: usize) -> Result<Map, RingError> {
     let start_ticks = process::own_start_ticks().map_err(RingError::Proc)?;
     let file = OpenOptions::new()
         .read(true)
@@ -147,9 +147,9 @@ fn make(path: &Path, pid: u32, capacity: usize) -> Result<Map, RingError> {
         .create_new(true)
         .mode(MODE)
         .open(path)
-        .map_err(|source| RingError::Create { path: path.to_owned(), source })?;
+        .map_err(|source| RingError::Create { dir: dir.to_owned(), source })?;
     let bytes = (HEADER_LEN + capacity) as u64;
-    reserve(&file, bytes).map_err(|source| RingError::Space { path: path.to_owned(), bytes, source })?;
+    reserve(&file, bytes).map_err(|source| RingError::Space { dir: dir.to_owned(), bytes, source })?;
     let map = Map::new(&file, capacity).map_err(|source| RingError::Map { path: path.to_owned(), source })?;
     let anchor = Anchor::now();
     let identity = &map.header().identity;

@@ -178,6 +178,8 @@ fn an_unusable_capacity_or_directory_is_an_error_with_the_value_and_leaves_nothi
     let missing = dir.path().join("missing");
     let error = Writer::create(&missing, MIN_CAPACITY).err().unwrap();
     assert!(matches!(error, RingError::Create { .. }));
-    assert!(error.to_string().contains("choose a directory that exists and is writable"), "{error}");
+    let said = error.to_string();
+    assert!(said.contains("choose a directory that exists and is writable: "), "{said}");
+    assert!(said.ends_with("/missing"), "{said}");
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }
