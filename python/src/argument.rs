@@ -136,3 +136,8 @@ pub(crate) fn bytes<'a>(value: &'a Bound<'_, PyAny>) -> Cow<'a, [u8]> {
         None => Cow::Borrowed(&[]),
     }
 }
+
+/// The bytes of what a mapping may not have.
+pub(crate) fn bytes_or_none<'a>(value: Option<&'a Bound<'_, PyAny>>) -> Cow<'a, [u8]> {
+    value.map_or(Cow::Borrowed(&[]), bytes)
+}

@@ -1,7 +1,5 @@
 //! The ASGI edge (<https://asgi.readthedocs.io/en/latest/specs/www.html>).
 
-use std::borrow::Cow;
-
 use parking_lot::Mutex;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -9,7 +7,7 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 use tachograph_ring::record::{HttpBody, HttpEnd, HttpResponse, HttpStart, Record};
 
-use crate::argument::{Text, bytes, utf8};
+use crate::argument::{Text, bytes, bytes_or_none, utf8};
 use crate::exchange::Exchange;
 use crate::guest::{admit_http, now_ns, quietly, write};
 use crate::text::{TEXT_LIMIT, cut, from_bytes};
@@ -74,7 +72,7 @@ impl HttpRequest {
         match &*kind(message)?.get(TEXT_LIMIT) {
             "http.request" => {
                 let body = message.get_item(intern!(message.py(), "body"))?;
-                let piece = body.as_ref().map_or(Cow::Borrowed([].as_slice()), bytes);
+                let piece = bytes_or_none(body.as_ref());
                 let last = !more_body(message)?;
                 if let Some((body, len)) = self.exchange.lock().request_piece(&piece, last) {
                     write(&Record::HttpBody(HttpBody { t_ns, http_id: self.id, len, bytes: &body }));
@@ -93,7 +91,7 @@ impl HttpRequest {
         match &*kind(message)?.get(TEXT_LIMIT) {
             "http.response.body" => {
                 let body = message.get_item(intern!(message.py(), "body"))?;
-                let piece = body.as_ref().map_or(Cow::Borrowed([].as_slice()), bytes);
+                let piece = bytes_or_none(body.as_ref());
                 let last = !more_body(message)?;
                 let kept = self.exchange.lock().response_piece(&piece, last);
                 if !piece.is_empty() {
@@ -126,14 +124,14 @@ impl HttpRequest {
         };
         let (mut content_type, mut has_trace) = (None, false);
         for header in list.iter().flatten() {
-            let (name, value) = pair(&header)?;
+            let Some((name, value)) = pair(&header) else { continue };
             if bytes(&name).eq_ignore_ascii_case(b"content-type") {
                 content_type = Some(value);
             } else if bytes(&name).eq_ignore_ascii_case(TRACERESPONSE) {
                 has_trace = true;
             }
         }
-        let value = content_type.as_ref().map_or(Cow::Borrowed([].as_slice()), bytes);
+        let value = bytes_or_none(content_type.as_ref());
         let content_type = &*from_bytes(&value);
         write(&Record::HttpResponse(HttpResponse { t_ns, http_id: self.id, status, content_type }));
         let Some(list) = list.filter(|_| !has_trace) else { return Ok(message.clone().into_any()) };
@@ -179,7 +177,7 @@ fn start(scope: &Bound<'_, PyAny>) -> PyResult<Option<HttpRequest>> {
     let (method, scheme) = (text(scope, intern!(py, "method")), text(scope, intern!(py, "scheme")));
     let (path, http_version) = (text(scope, intern!(py, "path")), text(scope, intern!(py, "http_version")));
     let query = field(scope, intern!(py, "query_string"));
-    let query = query.as_ref().map_or(Cow::Borrowed([].as_slice()), bytes);
+    let query = bytes_or_none(query.as_ref());
     let (client, client_port) = address(field(scope, intern!(py, "client")).as_ref());
     let (server, server_port) = address(field(scope, intern!(py, "server")).as_ref());
     write(&Record::HttpStart(HttpStart {
@@ -221,7 +219,7 @@ impl Headers {
         let mut parents = 0;
         let Some(headers) = headers else { return Ok(read) };
         for header in headers.try_iter()? {
-            let (name, value) = pair(&header?)?;
+            let Some((name, value)) = pair(&header?) else { continue };
             let value = bytes(&value);
             match bytes(&name).to_ascii_lowercase().as_slice() {
                 b"traceparent" => {
@@ -260,9 +258,9 @@ fn more_body(message: &Bound<'_, PyDict>) -> PyResult<bool> {
     message.get_item(intern!(message.py(), "more_body"))?.map_or(Ok(false), |more| more.is_truthy())
 }
 
-/// A header's name and value.
-fn pair<'py>(header: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
-    Ok((header.get_item(0)?, header.get_item(1)?))
+/// A header's name and value; absent when it is no pair.
+fn pair<'py>(header: &Bound<'py, PyAny>) -> Option<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    Some((header.get_item(0).ok()?, header.get_item(1).ok()?))
 }
 
 /// What a scope says under a key, absent when it says nothing or None.

@@ -24,7 +24,7 @@ mod _probe {
     #[pymodule_export]
     use crate::guest::{close_after_fork, counters, fault, is_open, now_ns, open, probe, process};
     #[pymodule_export]
-    use crate::http::{HttpRequest, Send, http_start};
+    use crate::http::{HttpRequest, http_start};
     #[pymodule_export]
     use crate::scheduler::{engine, finished, preempted, queued, step, step_outputs};
 }
