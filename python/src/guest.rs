@@ -98,8 +98,8 @@ pub(crate) fn open(
     content: bool,
     body_limit_bytes: usize,
 ) -> PyResult<String> {
-    let writer = Writer::create(&directory, capacity_bytes).map_err(|e| PyOSError::new_err(e.to_string()))?;
     let random = SmallRng::try_from_rng(&mut SysRng).map_err(|e| PyOSError::new_err(e.to_string()))?;
+    let writer = Writer::create(&directory, capacity_bytes).map_err(|e| PyOSError::new_err(e.to_string()))?;
     let path = writer.path().to_string_lossy().into_owned();
     let body_limit = body_limit_bytes.min(longest_record(capacity_bytes).saturating_sub(BODY_MARGIN));
     let previous = GUEST.lock().replace(Guest { writer, random, last_http_id: 0, content, body_limit });

@@ -16,8 +16,9 @@ mod scheduler;
 mod text;
 mod trace_context;
 
-/// Python's view; documented in `_probe.pyi`.
-#[pyo3::pymodule]
+/// Python's view; documented in `_probe.pyi`. Not for free-threaded Python, where a fork could find the ring locked
+/// by another thread.
+#[pyo3::pymodule(gil_used = true)]
 mod _probe {
     #[pymodule_export]
     use crate::front::{front_outputs, sequence_abort, sequence_add};
