@@ -70,6 +70,13 @@ def descendants(root: int) -> dict[int, str]:
     return found
 
 
+def memory_mb(pid: int) -> float:
+    """Resident memory of a process in megabytes."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:"))
+    return int(kilobytes) / 1000
+
+
 class Process:
     """One process with its log."""
 

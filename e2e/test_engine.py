@@ -11,10 +11,12 @@ from typing import Any
 import load
 import verify
 from client import Sent, send
-from process import Engine, Server
+from process import Engine, Server, memory_mb
 
 CHAT = "/v1/chat/completions"
 KINDS = len(load.KINDS)
+RECORDER_MB_MAX = 80
+SERVER_MB_MAX = 300
 
 
 def chat(engine: Engine, **change: Any) -> Sent:
@@ -50,6 +52,11 @@ def test_every_request_of_a_varied_load_is_found_with_its_tree_counts_and_text(
     sent = load.run(observed.port, "tiny", count=10 * KINDS, concurrency=8, seed=2)
     assert len({one.kind for one in sent}) == KINDS
     assert verify.compare(server.api, sent) == {}
+
+
+def test_after_a_load_recorder_and_server_stay_within_their_memory(observed: Engine, server: Server) -> None:
+    assert memory_mb(observed.recorder) <= RECORDER_MB_MAX
+    assert memory_mb(server.pid) <= SERVER_MB_MAX
 
 
 def test_greedy_output_is_identical_with_and_without_the_agent(observed: Engine, plain: Engine) -> None:
