@@ -22,7 +22,10 @@ const TOKENS: u64 = 64;
 /// The records of one streamed chat of 64 tokens, 16 of which run at once.
 fn write_request(ring: &mut Writer, i: u64) {
     let id = format!("chatcmpl-{i:016x}-0123abcd");
-    let question = format!(r#"{{"model":"tiny","stream":true,"messages":[{{"role":"user","content":"{}"}}]}}"#, "why ".repeat(200));
+    let question = format!(
+        r#"{{"model":"tiny","stream":true,"messages":[{{"role":"user","content":"{}"}}]}}"#,
+        "why ".repeat(200)
+    );
     let token = format!(
         "data: {{\"id\":\"chatcmpl-{i:016x}\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\"model\":\"tiny\",\
          \"choices\":[{{\"index\":0,\"delta\":{{\"content\":\" word\"}},\"logprobs\":null,\"finish_reason\":null,\"token_ids\":null}}]}}\n\n"
@@ -42,7 +45,12 @@ fn write_request(ring: &mut Writer, i: u64) {
         }
         let finish = (n + 1 == TOKENS).then_some(FinishReason::Length);
         ring.write(&outputs(ms, n, &[(&id, 1, finish)]));
-        ring.write(&Record::HttpChunk(HttpBody { t_ns: at(ms), http_id: i, len: token.len() as u64, bytes: token.as_bytes() }));
+        ring.write(&Record::HttpChunk(HttpBody {
+            t_ns: at(ms),
+            http_id: i,
+            len: token.len() as u64,
+            bytes: token.as_bytes(),
+        }));
     }
     ring.write(&http_end(200, i, HttpOutcome::Complete, ""));
 }

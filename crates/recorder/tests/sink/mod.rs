@@ -105,22 +105,30 @@ impl Sink {
     }
 
     pub(crate) fn grpc_on(&self, listener: tokio::net::TcpListener) {
+        let server = tonic::transport::Server::builder().add_routes(self.grpc_routes());
+        tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
+    }
+
+    pub(crate) fn grpc_routes(&self) -> tonic::service::Routes {
         let traces = TraceServiceServer::new(self.clone()).accept_compressed(CompressionEncoding::Gzip);
         let metrics = MetricsServiceServer::new(self.clone()).accept_compressed(CompressionEncoding::Gzip);
-        let server = tonic::transport::Server::builder().add_service(traces).add_service(metrics);
-        tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
+        tonic::service::Routes::new(traces).add_service(metrics)
     }
 
     /// Serve HTTP; returns the address.
     pub(crate) async fn http(&self) -> SocketAddr {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let routes = axum::Router::new()
-            .route("/v1/traces", post(http_traces))
-            .route("/v1/metrics", post(http_metrics))
-            .with_state(self.clone());
+        let routes = self.http_routes();
         tokio::spawn(async move { axum::serve(listener, routes).await });
         address
+    }
+
+    pub(crate) fn http_routes(&self) -> axum::Router {
+        axum::Router::new()
+            .route("/v1/traces", post(http_traces))
+            .route("/v1/metrics", post(http_metrics))
+            .with_state(self.clone())
     }
 
     fn note(&self, headers: &http::HeaderMap) {
