@@ -26,6 +26,10 @@ class Builder {
     this.#next = next;
   }
 
+  decodes(parent: string): Span[] {
+    return this.spans.filter((span) => span.stage === 'decode' && span.parent_span_id === parent);
+  }
+
   id(): string {
     return Array.from({ length: 16 }, () => Math.floor(this.#next() * 16).toString(16)).join('');
   }
@@ -92,13 +96,23 @@ function sequence(
     left -= part * 2;
   }
   builder.add('decode', 'decode', at, from, left, { 'gen_ai.usage.output_tokens': output });
-  const offsets = [ttft_s ?? 0];
-  const tpot = request.tpot_s ?? 0.01;
-  for (let index = 1; index < Math.min(output, TOKENS_KEPT); index += 1) {
-    const stall = next() < 0.03 ? 4 + 14 * next() : 1;
-    offsets.push((offsets.at(-1) ?? 0) + tpot * (0.8 + 0.3 * next()) * stall);
+  const offsets_s = offsets(builder.decodes(at), request, next);
+  return { choice, span_id: at, start_ms: sequenceSpan.start_ms, offsets_s, total: output };
+}
+
+/** Token times spread over the decode spans, with a stall here and there. */
+function offsets(decodes: Span[], request: RequestRow, next: () => number): number[] {
+  const output = Math.floor((request.output_tokens ?? 0) / request.choices);
+  const busy = decodes.reduce((sum, span) => sum + span.duration_s, 0) || 1;
+  const times = [request.ttft_s ?? 0];
+  for (const span of decodes) {
+    const count = Math.max(1, Math.round((output * span.duration_s) / busy));
+    const weights = Array.from({ length: count }, () => (0.8 + 0.3 * next()) * (next() < 0.03 ? 4 + 14 * next() : 1));
+    const sum = weights.reduce((total, weight) => total + weight, 0);
+    let at = (span.start_ms - request.start_ms) / 1000;
+    for (const weight of weights) times.push((at += (span.duration_s * weight) / sum));
   }
-  return { choice, span_id: at, start_ms: sequenceSpan.start_ms, offsets_s: offsets, total: output };
+  return times.slice(0, Math.min(output, TOKENS_KEPT));
 }
 
 function messages(request: RequestRow, next: () => number): Messages {

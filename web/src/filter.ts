@@ -15,6 +15,9 @@ export const VALUE_FILTERS = [
   'error_type',
 ] as const;
 
+/** Filters with values that no facet lists. */
+const OTHER_FILTERS = ['engine_index', 'error_type'] as const;
+
 const FLAG_FILTERS = ['stream', 'preempted'] as const;
 
 /** Filters with bounds: `min_ttft`, `max_ttft`. */
@@ -45,6 +48,7 @@ const LABELS: Record<string, string> = {
   reasoning_tokens: 'reasoning tokens',
   queue_depth: 'waiting at arrival',
   error_type: 'error',
+  engine_index: 'engine',
 };
 
 /** Whether a query parameter is a filter of ours (any bound is: the server says whether it knows it). */
@@ -52,6 +56,7 @@ export function isFilterName(name: string): boolean {
   return (
     (VALUE_FILTERS as readonly string[]).includes(name) ||
     (FLAG_FILTERS as readonly string[]).includes(name) ||
+    (OTHER_FILTERS as readonly string[]).includes(name) ||
     /^(min|max)_[a-z0-9_]+$/.test(name)
   );
 }
@@ -129,6 +134,8 @@ function valuesOf(row: RequestRow, name: string): readonly string[] {
     case 'service':
     case 'instance':
       return [row[name]];
+    case 'engine_index':
+      return [String(row.engine_index)];
     case 'error_type':
       return [row.error_type ?? ''];
     default:

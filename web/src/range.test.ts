@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { absoluteRange, parseInstant, rangeLabel, resolveRange, stepFor, widen } from './range.ts';
+import { absoluteRange, normalizeRange, parseInstant, rangeLabel, resolveRange, stepFor, widen } from './range.ts';
 
 const NOW = Date.UTC(2026, 10, 24, 12, 0, 0);
 
@@ -32,6 +32,13 @@ describe('a range', () => {
       from: '2026-11-24T12:00:00.000Z',
       to: '2026-11-24T12:00:00.011Z',
     });
+  });
+
+  it('that was typed is sent with its zone, and relative ends as they are', () => {
+    const typed = normalizeRange({ from: '2026-11-24 08:00', to: ' now ' }, NOW);
+    expect(typed?.from).toMatch(/^2026-11-2[34]T\d\d:00:00\.000Z$/);
+    expect(typed?.to).toBe('now');
+    expect(normalizeRange({ from: 'soon', to: 'now' }, NOW)).toBeNull();
   });
 
   it('is named as people name it', () => {

@@ -56,6 +56,14 @@ export function absoluteRange(span: Span): Range {
   return { from: new Date(Math.floor(span.from)).toISOString(), to: new Date(Math.ceil(span.to)).toISOString() };
 }
 
+/** A range as the server takes it: relative ends as they are, all others as ISO with their zone. */
+export function normalizeRange(range: Range, now: number): Range | null {
+  if (!resolveRange(range, now)) return null;
+  const end = (text: string) =>
+    text.startsWith('now') ? text : new Date(parseInstant(text, now) ?? now).toISOString();
+  return { from: end(range.from.trim()), to: end(range.to.trim()) };
+}
+
 /** What the range button says. */
 export function rangeLabel(range: Range, now: number): string {
   const quick = QUICK_RANGES.find((q) => q.range.from === range.from && q.range.to === range.to);
