@@ -2,12 +2,13 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::table::Table;
 
 /// Why a store did not do what was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// Another process has the data directory open.
     #[error("another process uses the data directory, stop it or choose another directory: {}", .0.display())]
@@ -34,7 +35,7 @@ pub enum StoreError {
         /// The data directory.
         directory: PathBuf,
         /// What the system says.
-        source: io::Error,
+        source: Arc<io::Error>,
     },
     /// A file of the store is damaged so that the store cannot be opened.
     #[error("{reason}, restore the file from a copy or move the directory away: {}", path.display())]
@@ -52,7 +53,7 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
         /// What the system says; `StorageFull` where the disk is full.
-        source: io::Error,
+        source: Arc<io::Error>,
     },
     /// More was written than can be kept in memory until it is on disk. Nothing of this write was kept: try again later.
     #[error("the store is busy, {bytes} bytes wait for the disk, try again in a second")]
@@ -69,7 +70,7 @@ pub enum StoreError {
         limit: u64,
     },
     /// A batch does not have the schema of its table: a fault of the caller.
-    #[error("the batch does not have the schema of its table: {0}")]
+    #[error("the batch does not have the schema of its table, build it from `Table::schema`: {0}")]
     Schema(Table),
     /// The statement is not one `SELECT`.
     #[error("only one SELECT statement is allowed: {0}")]
@@ -96,6 +97,6 @@ pub enum StoreError {
 
 impl StoreError {
     pub(crate) fn io(doing: &'static str, path: &Path, source: io::Error) -> Self {
-        StoreError::Io { doing, path: path.to_owned(), source }
+        StoreError::Io { doing, path: path.to_owned(), source: Arc::new(source) }
     }
 }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use datafusion::arrow::record_batch::RecordBatch;
 
+use crate::error::StoreError;
 use crate::table::Table;
 
 /// OTLP signal of a frame.
@@ -51,6 +52,17 @@ impl Tables {
         ]
         .into_iter()
         .filter_map(|(table, batch)| batch.as_ref().map(|b| (table, b)))
+    }
+
+    /// Bytes of Arrow.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.iter().map(|(_, batch)| batch.get_array_memory_size() as u64).sum()
+    }
+
+    /// Whether every batch has the schema of its table.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        let wrong = self.iter().find(|(table, batch)| batch.schema_ref() != table.schema());
+        wrong.map_or(Ok(()), |(table, _)| Err(StoreError::Schema(table)))
     }
 }
 

@@ -1,0 +1,44 @@
+//! Segments: Parquet files, written once, sorted by time, removed whole.
+
+mod write;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub(crate) use write::{SegmentWriter, chunk_rows, write_sorted};
+
+use crate::embedded::disk;
+use crate::embedded::manifest::SegmentEntry;
+
+/// A segment that the manifest names. Its file goes when nobody reads it any more and [`Segment::doom`] was called.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    entry: SegmentEntry,
+    path: PathBuf,
+    doomed: AtomicBool,
+}
+
+impl Segment {
+    /// The segment of `entry` in the store at `directory`.
+    pub(crate) fn new(directory: &Path, entry: SegmentEntry) -> Self {
+        Segment { path: directory.join(&entry.file), entry, doomed: AtomicBool::new(false) }
+    }
+
+    /// What the manifest says about it.
+    pub(crate) fn entry(&self) -> &SegmentEntry {
+        &self.entry
+    }
+
+    /// Lets the file be removed once the last query that knows it has ended. The manifest no longer names it.
+    pub(crate) fn doom(&self) {
+        self.doomed.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        if *self.doomed.get_mut() {
+            disk::discard(&self.path);
+        }
+    }
+}

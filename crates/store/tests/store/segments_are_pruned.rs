@@ -1,0 +1,81 @@
+//! A pruned segment is not opened: its file may be gone and the query does not notice.
+
+use std::fs;
+
+use tachograph_store::{Embedded, Signal, Store, Table, literal};
+use tempfile::TempDir;
+
+use crate::toy::{ids, number, open, time_of, trace_id, try_sql, write};
+
+/// Ten segments a table of 100 rows each, in order of time. All but the fourth are gone.
+async fn only_the_fourth() -> (TempDir, Embedded) {
+    let directory = tempfile::tempdir().unwrap();
+    let config = tachograph_store::EmbeddedConfig { merge_segments: 100, ..crate::toy::quiet() };
+    let store = crate::toy::open_with(directory.path(), config);
+    for start in (0..1000).step_by(100) {
+        write(&store, Signal::Traces, start..start + 100).await.unwrap();
+        store.flush().await.unwrap();
+    }
+    for table in ["spans", "content"] {
+        let segments = crate::toy::files(&directory.path().join("segments").join(table), ".parquet");
+        assert_eq!(segments.len(), 10);
+        segments.iter().enumerate().filter(|(index, _)| *index != 3).for_each(|(_, p)| fs::remove_file(p).unwrap());
+    }
+    (directory, store)
+}
+
+#[tokio::test]
+async fn a_range_of_time_opens_only_the_segments_that_it_touches() {
+    let (_directory, store) = only_the_fourth().await;
+    let (from, to) = (literal::time(time_of(310)), literal::time(time_of(320)));
+    for range in [
+        format!("start >= {from} AND start < {to}"),
+        format!("start BETWEEN {from} AND {to} AND service <> 'x'"),
+        format!("({to} > start AND {from} <= start) OR start = {from}"),
+        format!("start >= to_timestamp_nanos({}) AND start < {to}", time_of(310)),
+    ] {
+        let rows = number(&store, &format!("SELECT count(*) FROM spans WHERE {range}")).await;
+        assert!((10..=11).contains(&rows), "{range}: {rows}");
+    }
+    assert!(try_sql(&store, "SELECT sum(duration_ns) FROM spans").await.is_err(), "the others are gone");
+}
+
+#[tokio::test]
+async fn hot_rows_are_found_without_opening_any_segment() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    write(&store, Signal::Traces, 0..10).await.unwrap();
+    store.flush().await.unwrap();
+    write(&store, Signal::Traces, 10..20).await.unwrap();
+    crate::toy::files(directory.path(), ".parquet").iter().for_each(|path| fs::remove_file(path).unwrap());
+    let from = literal::time(time_of(10));
+    assert_eq!(number(&store, &format!("SELECT count(*) FROM spans WHERE start >= {from}")).await, 10);
+    assert!(try_sql(&store, "SELECT span_id FROM spans").await.is_err());
+}
+
+#[tokio::test]
+async fn a_count_of_all_rows_opens_no_segment() {
+    let (_directory, store) = only_the_fourth().await;
+    assert_eq!(store.stats().rows[&Table::Spans], 1000);
+}
+
+#[tokio::test]
+async fn a_merged_away_segment_stays_until_the_query_that_reads_it_has_ended() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = tachograph_store::EmbeddedConfig { merge_segments: 2, ..crate::toy::quiet() };
+    let store = std::sync::Arc::new(crate::toy::open_with(directory.path(), config));
+    let reader = std::sync::Arc::clone(&store);
+    let reading = tokio::spawn(async move {
+        for _ in 0..30 {
+            let rows = ids(&reader, Table::Spans).await;
+            assert_eq!(rows, (0..rows.len() as u64).collect::<Vec<_>>());
+        }
+    });
+    for start in (0..200).step_by(10) {
+        write(&store, Signal::Traces, start..start + 10).await.unwrap();
+        store.flush().await.unwrap();
+    }
+    reading.await.unwrap();
+    let trace = store.trace(trace_id(100)).await.unwrap();
+    assert_eq!((trace.spans.num_rows(), trace.content.num_rows()), (4, 2));
+}
