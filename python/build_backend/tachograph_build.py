@@ -77,18 +77,23 @@ def build_sdist(sdist_directory: str, config_settings: Mapping[str, Any] | None 
 def _build_program() -> None:
     command = ["cargo", "build", "--package", "tachograph-cli", "--bin", "tachograph"]
     print("+", *command, flush=True)
-    messages = subprocess.run(
-        [*command, "--message-format", "json-render-diagnostics"], cwd=HERE, check=True, stdout=subprocess.PIPE
-    ).stdout
-    built = _executable(messages.splitlines())
+    try:
+        built = subprocess.run(
+            [*command, "--message-format", "json-render-diagnostics"], cwd=HERE, check=True, stdout=subprocess.PIPE
+        )
+    except FileNotFoundError:
+        sys.exit("tachograph: cargo is not on PATH, install Rust (https://rustup.rs) and try again")
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"tachograph: cargo failed, see its messages above: exit code {error.returncode}")
+    executable = _executable(built.stdout.splitlines())
     PROGRAM.parent.mkdir(parents=True, exist_ok=True)
     PROGRAM.unlink(missing_ok=True)
     strip = shutil.which("strip")
     if strip is None:
         sys.stderr.write("tachograph: no `strip` here, the program keeps its line tables and the wheel is bigger\n")
-        shutil.copy2(built, PROGRAM)
+        shutil.copy2(executable, PROGRAM)
     else:
-        subprocess.run([strip, "-o", str(PROGRAM), built], check=True)
+        subprocess.run([strip, "-o", str(PROGRAM), executable], check=True)
     PROGRAM.chmod(0o755)
 
 

@@ -39,6 +39,21 @@ def test_the_program_is_the_executable_that_cargo_names(backend: ModuleType) -> 
         backend._executable([])
 
 
+@pytest.mark.parametrize(
+    ("cargo", "message"),
+    [(None, "cargo is not on PATH, install Rust"), ("#!/bin/sh\nexit 101\n", "cargo failed, .* exit code 101")],
+)
+def test_a_build_that_cannot_be_ends_with_one_plain_line(
+    backend: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cargo: str | None, message: str
+) -> None:
+    if cargo is not None:
+        (tmp_path / "cargo").write_text(cargo)
+        (tmp_path / "cargo").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SystemExit, match=message):
+        backend.build_wheel(str(tmp_path))
+
+
 def test_an_sdist_is_refused_with_the_way_to_a_wheel(backend: ModuleType) -> None:
     with pytest.raises(backend.UnsupportedOperation, match=r"pip install \./python"):
         backend.build_sdist("/nowhere")
