@@ -116,32 +116,45 @@ proptest! {
 
 #[test]
 fn a_length_that_cannot_be_true_costs_the_rest_of_the_ring_which_is_counted_and_then_goes_on() {
-    let dir = tempfile::tempdir().unwrap();
-    let (mut writer, path) = ring_of(dir.path(), 10);
-    let mut reader = Reader::open(&path).unwrap();
-    let frame = reader.counters().inside_bytes / 10;
-    overwrite(&path, HEADER + 3 * frame, &u32::MAX.to_le_bytes());
-    let drained = reader.drain(usize::MAX, |_| ());
-    assert_eq!(drained, Drained { records: 3, bytes: 3 * frame, corrupt_bytes: 7 * frame, undecodable: 0 });
-    writer.write(&Record::HttpChunk(HttpBody { t_ns: 1, http_id: 10, len: 0, bytes: b"" }));
-    assert_eq!(reader.drain(usize::MAX, |_| ()).records, 1);
+    let longest = u32::try_from(tachograph_ring::longest_record(MIN_CAPACITY)).unwrap();
+    for (records, bad_len) in [
+        (10, u32::MAX),
+        // More than any record's, with so much behind it.
+        (30, longest + 1),
+        // Beyond the head by one byte.
+        (4, 66),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut writer, path) = ring_of(dir.path(), records);
+        let mut reader = Reader::open(&path).unwrap();
+        let frame = reader.counters().inside_bytes / records;
+        assert_eq!(frame, 4 + 65);
+        overwrite(&path, HEADER + 3 * frame, &bad_len.to_le_bytes());
+        let drained = reader.drain(usize::MAX, |_| ());
+        let corrupt_bytes = (records - 3) * frame;
+        assert_eq!(drained, Drained { records: 3, bytes: 3 * frame, corrupt_bytes, undecodable: 0 }, "{bad_len}");
+        writer.write(&Record::HttpChunk(HttpBody { t_ns: 1, http_id: 10, len: 0, bytes: b"" }));
+        assert_eq!(reader.drain(usize::MAX, |_| ()).records, 1, "{bad_len}");
+    }
 }
 
 #[test]
 fn a_frame_that_is_no_record_is_counted_and_the_next_one_read() {
     let dir = tempfile::tempdir().unwrap();
-    let (_writer, path) = ring_of(dir.path(), 3);
+    let (_writer, path) = ring_of(dir.path(), 4);
     let mut reader = Reader::open(&path).unwrap();
-    let frame = reader.counters().inside_bytes / 3;
+    let frame = reader.counters().inside_bytes / 4;
     overwrite(&path, HEADER + frame + 4, &[0xee]);
+    // A body that says it is one byte shorter: a byte is left over.
+    overwrite(&path, HEADER + 2 * frame + 4 + 4, &[59]);
     let mut ids = Vec::new();
     let drained = reader.drain(usize::MAX, |record| {
         if let Record::HttpChunk(chunk) = record {
             ids.push(chunk.http_id);
         }
     });
-    assert_eq!(drained, Drained { records: 2, bytes: 3 * frame, corrupt_bytes: 0, undecodable: 1 });
-    assert_eq!(ids, [0, 2]);
+    assert_eq!(drained, Drained { records: 2, bytes: 4 * frame, corrupt_bytes: 0, undecodable: 2 });
+    assert_eq!(ids, [0, 3]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::os::unix::fs::PermissionsExt;
 
 use proptest::prelude::*;
-use tachograph_ring::record::{HttpBody, Record};
+use tachograph_ring::record::{HttpBody, Record, SequenceAbort, SequenceKey};
 use tachograph_ring::{MIN_CAPACITY, Reader, RingError, Writer};
 
 /// A record that is `n` bytes of body and says which one it is.
@@ -13,9 +13,44 @@ fn chunk(id: u64, body: &[u8]) -> Record<'_> {
     Record::HttpChunk(HttpBody { t_ns: 7, http_id: id, len: body.len() as u64, bytes: body })
 }
 
+/// A record of the model.
+#[derive(Debug, PartialEq)]
+struct Entry {
+    id: u64,
+    body: Vec<u8>,
+    keys: bool,
+}
+
+impl Entry {
+    fn new(id: u64, len: usize, keys: bool) -> Self {
+        Self { id, body: (0..len as u64).map(|i| (i * 31 + id) as u8).collect(), keys }
+    }
+
+    fn record(&self) -> Record<'_> {
+        if !self.keys {
+            return chunk(self.id, &self.body);
+        }
+        let keys = self.body.iter().map(|byte| SequenceKey(u64::from(*byte) << 32)).collect();
+        Record::SequenceAbort(SequenceAbort { t_ns: self.id, keys })
+    }
+
+    fn read(record: &Record<'_>) -> Self {
+        match record {
+            Record::HttpChunk(c) => Self { id: c.http_id, body: c.bytes.to_vec(), keys: false },
+            Record::SequenceAbort(a) => {
+                Self { id: a.t_ns, body: a.keys.iter().map(|key| (key.0 >> 32) as u8).collect(), keys: true }
+            }
+            other => panic!("not written: {other:?}"),
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Act {
+    /// A body of so many bytes, which are copied at once.
     Write(usize),
+    /// So many keys, which are stored byte by byte.
+    WriteKeys(usize),
     Drain(usize),
     /// The recorder dies and another one takes over.
     Reopen,
@@ -25,6 +60,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     let act = prop_oneof![
         6 => (0..400usize).prop_map(Act::Write),
         1 => (400..3000usize).prop_map(Act::Write),
+        3 => (0..140usize).prop_map(Act::WriteKeys),
         4 => (0..12usize).prop_map(Act::Drain),
         1 => Just(Act::Reopen),
     ];
@@ -43,25 +79,23 @@ proptest! {
         let (mut produced, mut lost, mut drained) = (0, 0, 0);
         for act in acts {
             match act {
-                Act::Write(len) => {
-                    let body: Vec<u8> = (0..len).map(|i| (i as u64 * 31 + produced) as u8).collect();
-                    if writer.write(&chunk(produced, &body)) {
-                        model.push_back((produced, body));
+                Act::Write(len) | Act::WriteKeys(len) => {
+                    let entry = Entry::new(produced, len, matches!(act, Act::WriteKeys(_)));
+                    if writer.write(&entry.record()) {
+                        model.push_back(entry);
                     } else {
                         lost += 1;
-                        // 4 bytes of length and at most 12 around the body.
+                        // 4 bytes of length, and at most 12 beside the body or the keys.
+                        let most = 16 + if entry.keys { 8 * len } else { len };
                         let inside = reader.counters().inside_bytes as usize;
-                        prop_assert!(len + 16 > MIN_CAPACITY / 4 || inside + len + 16 > MIN_CAPACITY);
+                        prop_assert!(most > MIN_CAPACITY / 4 || inside + most > MIN_CAPACITY);
                     }
                     produced += 1;
                 }
                 Act::Drain(max) => {
                     let expected: Vec<_> = model.drain(..max.min(model.len())).collect();
                     let mut got = Vec::new();
-                    let result = reader.drain(max, |record| match record {
-                        Record::HttpChunk(c) => got.push((c.http_id, c.bytes.to_vec())),
-                        other => panic!("not written: {other:?}"),
-                    });
+                    let result = reader.drain(max, |record| got.push(Entry::read(&record)));
                     drained += expected.len() as u64;
                     prop_assert_eq!(result.records, expected.len());
                     prop_assert_eq!((result.corrupt_bytes, result.undecodable), (0, 0));
