@@ -270,7 +270,8 @@ impl Answer {
         self.choices.values().any(|c| !c.reasoning.is_empty())
     }
 
-    /// Output messages; none while content is off or where nothing was said. `only_reasoning`: the reasoning parts alone.
+    /// Output messages with the true length of the longest part cut; none while content is off or where nothing was
+    /// said. `only_reasoning`: the reasoning parts alone.
     #[must_use]
     pub fn messages(&self, only_reasoning: bool) -> Option<(String, Option<u64>)> {
         let mut writer = Writer::new(self.policy);
