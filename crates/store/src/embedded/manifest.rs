@@ -71,7 +71,7 @@ impl Manifest {
         let path = directory.join(FILE);
         let content = match fs::read(&path) {
             Ok(content) => content,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
             Err(e) => return Err(StoreError::io("read the manifest", &path, e)),
         };
         let damaged = |e: serde_json::Error| StoreError::Damaged {

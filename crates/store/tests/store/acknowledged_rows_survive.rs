@@ -76,12 +76,18 @@ async fn a_log_cut_at_any_byte_yields_exactly_the_frames_before_the_cut() {
 
 #[derive(Clone, Debug)]
 enum Act {
-    Write { signal: Signal, rows: u64 },
+    Write {
+        signal: Signal,
+        rows: u64,
+    },
     Flush,
     Crash,
     Close,
     /// A write that was not acknowledged: the crash left this part of its bytes, in percent.
-    TornWrite { rows: u64, kept: u64 },
+    TornWrite {
+        rows: u64,
+        kept: u64,
+    },
 }
 
 fn act() -> impl Strategy<Value = Act> {

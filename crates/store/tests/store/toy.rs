@@ -100,15 +100,11 @@ fn values(table: Table, column: &Column, ids: &[u64]) -> ArrayRef {
         return new_null_array(&column.kind.data_type(), 0);
     }
     match column.kind {
-        Kind::TraceId => {
-            Arc::new(FixedSizeBinaryArray::try_from_iter(ids.iter().map(|id| trace_id(*id))).unwrap())
+        Kind::TraceId => Arc::new(FixedSizeBinaryArray::try_from_iter(ids.iter().map(|id| trace_id(*id))).unwrap()),
+        Kind::SpanId => Arc::new(FixedSizeBinaryArray::try_from_iter(ids.iter().map(|id| id.to_be_bytes())).unwrap()),
+        Kind::Time if column.name == table.time_column() => {
+            Arc::new(TimestampNanosecondArray::from_iter_values(ids.iter().map(|id| time_of(*id))).with_timezone("UTC"))
         }
-        Kind::SpanId => {
-            Arc::new(FixedSizeBinaryArray::try_from_iter(ids.iter().map(|id| id.to_be_bytes())).unwrap())
-        }
-        Kind::Time if column.name == table.time_column() => Arc::new(
-            TimestampNanosecondArray::from_iter_values(ids.iter().map(|id| time_of(*id))).with_timezone("UTC"),
-        ),
         Kind::Time => Arc::new(
             TimestampNanosecondArray::from_iter(ids.iter().map(|id| some(id).map(|id| time_of(id) - 1)))
                 .with_timezone("UTC"),

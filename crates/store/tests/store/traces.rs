@@ -9,7 +9,9 @@ async fn a_trace_is_found_in_memory_in_segments_and_across_both() {
     write(&store, Signal::Traces, 0..102).await.unwrap();
     store.flush().await.unwrap();
     write(&store, Signal::Traces, 102..200).await.unwrap();
-    for (id, spans, content) in [(8, 8..12, vec![8, 10]), (100, 100..104, vec![100, 102]), (196, 196..200, vec![196, 198])] {
+    for (id, spans, content) in
+        [(8, 8..12, vec![8, 10]), (100, 100..104, vec![100, 102]), (196, 196..200, vec![196, 198])]
+    {
         let trace = store.trace(trace_id(id)).await.unwrap();
         assert_eq!(trace.spans.schema_ref(), Table::Spans.schema());
         let sorted = |table: Table, batch: &tachograph_store::arrow::record_batch::RecordBatch| {

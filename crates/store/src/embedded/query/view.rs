@@ -128,6 +128,10 @@ impl TableProvider for View {
         }
         let config = FileScanConfigBuilder::new(self.source.url.clone(), Arc::new(parquet))
             .with_file_groups(newest_first(&segments))
+            .with_statistics(Statistics::try_merge_iter(
+                &segments.iter().map(|segment| statistics(segment)).collect::<Vec<_>>(),
+                self.table.schema(),
+            )?)
             .with_batch_size(Some(Source::batch_rows(&segments)))
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)

@@ -176,7 +176,7 @@ mod tests {
         fn a_flipped_bit_costs_the_frame_it_is_in_and_no_other(
             frames in proptest::collection::vec(frame(), 1..8),
             at in any::<prop::sample::Index>(),
-            bit in 0..8,
+            bit in 0..8_u8,
         ) {
             let (mut file, ends) = file_of(&frames);
             let at = at.index(file.len());
