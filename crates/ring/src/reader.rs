@@ -76,7 +76,7 @@ pub struct Reader {
     /// Holds one payload, at most a quarter of the ring.
     scratch: Vec<u8>,
     /// Holds the lock that keeps a second reader out.
-    _file: File,
+    file: File,
 }
 
 impl Reader {
@@ -97,7 +97,7 @@ impl Reader {
         let info = identify(&map.header().identity, capacity, path)?;
         let words = &map.header().reader;
         let (tail, drained) = (words.tail.load(Relaxed), words.drained.load(Relaxed));
-        Ok(Self { map, path: path.to_owned(), info, tail, drained, scratch: Vec::new(), _file: file })
+        Ok(Self { map, path: path.to_owned(), info, tail, drained, scratch: Vec::new(), file })
     }
 
     /// The ring's file.
@@ -199,6 +199,14 @@ impl Reader {
         words.drained.store(self.drained, Relaxed);
         // Release: the copies above are over before the writer may use their room.
         words.tail.store(tail, Release);
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        // Closing would do, had not a process that another thread is just starting a copy of the descriptor. If it
+        // fails, closing does.
+        let _ = self.file.unlock();
     }
 }
 
