@@ -71,7 +71,7 @@ impl Embedded {
         let lock = lock::take(directory)?;
         let directory =
             directory.canonicalize().map_err(|e| StoreError::io("find the data directory", directory, e))?;
-        let recovered = recovery::recover(&directory, &config, decode.as_ref())?;
+        let recovered = recovery::recover(&directory, &config, decode)?;
         let engine = Arc::new(Engine::new(&directory, config.query_concurrency)?);
         let log = Log::new(directory.join(wal::DIRECTORY), recovered.next_log);
         let shared = Arc::new(Shared::new(

@@ -36,7 +36,11 @@ pub(crate) struct Recovered {
 }
 
 /// Recovers the store in `directory`, which is locked and whose format is known.
-pub(crate) fn recover(directory: &Path, config: &EmbeddedConfig, decode: &dyn Decode) -> Result<Recovered, StoreError> {
+pub(crate) fn recover(
+    directory: &Path,
+    config: &EmbeddedConfig,
+    decode: Arc<dyn Decode>,
+) -> Result<Recovered, StoreError> {
     let mut manifest = match Manifest::read(directory)? {
         Some(manifest) => manifest,
         None => create(directory)?,
@@ -119,13 +123,13 @@ fn list(directory: &Path) -> Result<Vec<PathBuf>, StoreError> {
     read().map_err(|e| StoreError::io("list a directory", directory, e))
 }
 
-struct Replay<'a> {
-    decode: &'a dyn Decode,
+struct Replay {
+    decode: Arc<dyn Decode>,
     hot: Hot,
     recovery: Recovery,
 }
 
-impl Replay<'_> {
+impl Replay {
     fn file(&mut self, file: &LogFile, newest: bool) -> Result<(), StoreError> {
         for piece in file.pieces()? {
             match piece {

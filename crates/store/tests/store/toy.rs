@@ -18,51 +18,55 @@ use tachograph_store::{
 };
 
 /// Time of row 0: 2026-11-24T00:00:00Z.
-pub const BASE_NS: i64 = 1_795_478_400_000_000_000;
+pub(crate) const BASE_NS: i64 = 1_795_478_400_000_000_000;
 /// Time between two rows.
-pub const STEP_NS: i64 = 1_000_000;
+pub(crate) const STEP_NS: i64 = 1_000_000;
 /// A payload byte count that is no multiple of a number's eight cannot be decoded.
 const NUMBER_BYTES: usize = 8;
 
 /// Rows flush only when a test says so.
-pub fn quiet() -> EmbeddedConfig {
+pub(crate) fn quiet() -> EmbeddedConfig {
     EmbeddedConfig { flush_age: Duration::from_secs(3600), ..EmbeddedConfig::default() }
 }
 
-pub fn open(directory: &Path) -> Embedded {
+pub(crate) fn open(directory: &Path) -> Embedded {
     open_with(directory, quiet())
 }
 
-pub fn open_with(directory: &Path, config: EmbeddedConfig) -> Embedded {
+pub(crate) fn open_with(directory: &Path, config: EmbeddedConfig) -> Embedded {
     try_open(directory, config).unwrap()
 }
 
-pub fn try_open(directory: &Path, config: EmbeddedConfig) -> Result<Embedded, StoreError> {
+pub(crate) fn try_open(directory: &Path, config: EmbeddedConfig) -> Result<Embedded, StoreError> {
     Embedded::open(directory, config, Arc::new(Toy))
 }
 
-pub fn frame(signal: Signal, ids: impl IntoIterator<Item = u64>) -> Frame {
+pub(crate) fn frame(signal: Signal, ids: impl IntoIterator<Item = u64>) -> Frame {
     let payload: Vec<u8> = ids.into_iter().flat_map(u64::to_le_bytes).collect();
     Frame { signal, received_ns: 7, payload: payload.into() }
 }
 
 /// Writes rows with these numbers: spans (and content for even numbers), points or logs.
-pub async fn write(store: &Embedded, signal: Signal, ids: impl IntoIterator<Item = u64>) -> Result<(), StoreError> {
+pub(crate) async fn write(
+    store: &Embedded,
+    signal: Signal,
+    ids: impl IntoIterator<Item = u64>,
+) -> Result<(), StoreError> {
     let frame = frame(signal, ids);
     let tables = Toy.decode(&frame).unwrap();
     store.write(frame, tables).await
 }
 
-pub struct Toy;
+pub(crate) struct Toy;
 
 impl Decode for Toy {
     fn decode(&self, frame: &Frame) -> Result<Tables, DecodeError> {
-        if frame.payload.len() % NUMBER_BYTES != 0 {
+        if !frame.payload.len().is_multiple_of(NUMBER_BYTES) {
             return Err(DecodeError("the payload is not a list of numbers".into()));
         }
         let ids: Vec<u64> =
             frame.payload.chunks(NUMBER_BYTES).map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap())).collect();
-        let even: Vec<u64> = ids.iter().copied().filter(|id| id % 2 == 0).collect();
+        let even: Vec<u64> = ids.iter().copied().filter(|id| id.is_multiple_of(2)).collect();
         Ok(match frame.signal {
             Signal::Traces => Tables {
                 spans: Some(batch(Table::Spans, &ids)),
@@ -76,23 +80,24 @@ impl Decode for Toy {
 }
 
 /// Rows of `table`, one a number. Every third value of a nullable column is null.
-pub fn batch(table: Table, ids: &[u64]) -> RecordBatch {
+pub(crate) fn batch(table: Table, ids: &[u64]) -> RecordBatch {
     let columns = table.columns().iter().map(|column| values(table, column, ids)).collect();
     RecordBatch::try_new(Arc::clone(table.schema()), columns).unwrap()
 }
 
-pub fn trace_id(id: u64) -> [u8; 16] {
+pub(crate) fn trace_id(id: u64) -> [u8; 16] {
     let mut bytes = [0xab; 16];
     bytes[..8].copy_from_slice(&(id / 4).to_be_bytes());
     bytes
 }
 
-pub fn time_of(id: u64) -> i64 {
+pub(crate) fn time_of(id: u64) -> i64 {
     BASE_NS + STEP_NS * i64::try_from(id).unwrap()
 }
 
 fn values(table: Table, column: &Column, ids: &[u64]) -> ArrayRef {
-    let null = |id: u64| column.nullable && id % 3 == 0 && column.name != "trace_id" && column.name != "span_id";
+    let null =
+        |id: u64| column.nullable && id.is_multiple_of(3) && column.name != "trace_id" && column.name != "span_id";
     let some = |id: &u64| (!null(*id)).then_some(*id);
     let texts = || StringArray::from_iter(ids.iter().map(|id| some(id).map(|id| text(column, id))));
     let bytes = || BinaryArray::from_iter(ids.iter().map(|id| some(id).map(|id| text(column, id).into_bytes())));
@@ -116,7 +121,9 @@ fn values(table: Table, column: &Column, ids: &[u64]) -> ArrayRef {
         Kind::UInt16 => Arc::new(UInt16Array::from_iter(ids.iter().map(|id| some(id).map(|id| id as u16)))),
         Kind::UInt8 => Arc::new(UInt8Array::from_iter(ids.iter().map(|id| some(id).map(|id| (id % 5) as u8)))),
         Kind::Float64 => Arc::new(Float64Array::from_iter(ids.iter().map(|id| Some(*id as f64)))),
-        Kind::Boolean => Arc::new(BooleanArray::from_iter(ids.iter().map(|id| some(id).map(|id| id % 2 == 0)))),
+        Kind::Boolean => {
+            Arc::new(BooleanArray::from_iter(ids.iter().map(|id| some(id).map(|id| id.is_multiple_of(2)))))
+        }
         Kind::Text => Arc::new(texts()),
         Kind::Bytes => Arc::new(bytes()),
         Kind::Label => cast(&texts(), &column.kind.data_type()).unwrap(),
@@ -131,7 +138,7 @@ fn list<T: tachograph_store::arrow::datatypes::ArrowPrimitiveType>(
     ids: &[u64],
     value: impl Fn(u64) -> T::Native,
 ) -> ArrayRef {
-    let rows = ids.iter().map(|id| (id % 3 != 0).then(|| vec![Some(value(*id)); (id % 4) as usize]));
+    let rows = ids.iter().map(|id| (!id.is_multiple_of(3)).then(|| vec![Some(value(*id)); (id % 4) as usize]));
     let list = ListArray::from_iter_primitive::<T, _, _>(rows);
     cast(&list, &column.kind.data_type()).unwrap()
 }
@@ -145,16 +152,16 @@ fn text(column: &Column, id: u64) -> String {
     }
 }
 
-pub async fn sql(store: &Embedded, statement: &str) -> Vec<RecordBatch> {
+pub(crate) async fn sql(store: &Embedded, statement: &str) -> Vec<RecordBatch> {
     try_sql(store, statement).await.unwrap()
 }
 
-pub async fn try_sql(store: &Embedded, statement: &str) -> Result<Vec<RecordBatch>, StoreError> {
+pub(crate) async fn try_sql(store: &Embedded, statement: &str) -> Result<Vec<RecordBatch>, StoreError> {
     store.sql(statement, QueryLimit { rows: 1_000_000, ..QueryLimit::default() }).await
 }
 
 /// The one number that a query answers.
-pub async fn number(store: &Embedded, statement: &str) -> i64 {
+pub(crate) async fn number(store: &Embedded, statement: &str) -> i64 {
     let batches = sql(store, statement).await;
     cast(batches[0].column(0), &tachograph_store::arrow::datatypes::DataType::Int64)
         .unwrap()
@@ -163,7 +170,7 @@ pub async fn number(store: &Embedded, statement: &str) -> i64 {
 }
 
 /// The numbers of the rows of a table, sorted, as often as they are there.
-pub async fn ids(store: &Embedded, table: Table) -> Vec<u64> {
+pub(crate) async fn ids(store: &Embedded, table: Table) -> Vec<u64> {
     let column = match table {
         Table::Spans | Table::Content => "span_id",
         Table::Points => "value",
@@ -177,7 +184,7 @@ pub async fn ids(store: &Embedded, table: Table) -> Vec<u64> {
     ids
 }
 
-pub fn column_ids(table: Table, column: &ArrayRef) -> Vec<u64> {
+pub(crate) fn column_ids(table: Table, column: &ArrayRef) -> Vec<u64> {
     match table {
         Table::Spans | Table::Content => {
             column.as_fixed_size_binary().iter().map(|id| u64::from_be_bytes(id.unwrap().try_into().unwrap())).collect()
@@ -188,17 +195,17 @@ pub fn column_ids(table: Table, column: &ArrayRef) -> Vec<u64> {
 }
 
 /// The strings of a column, dictionary or not.
-pub fn strings(column: &ArrayRef) -> Vec<String> {
+pub(crate) fn strings(column: &ArrayRef) -> Vec<String> {
     let plain = cast(column, &tachograph_store::arrow::datatypes::DataType::Utf8).unwrap();
     plain.as_string::<i32>().iter().map(|text| text.unwrap_or_default().to_owned()).collect()
 }
 
-pub fn is_dictionary(column: &ArrayRef) -> bool {
+pub(crate) fn is_dictionary(column: &ArrayRef) -> bool {
     column.as_any().is::<DictionaryArray<Int32Type>>()
 }
 
 /// Copies a directory as a crash would leave it.
-pub fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -212,7 +219,7 @@ pub fn copy(from: &Path, to: &Path) {
 }
 
 /// The files below `directory` whose names end so, sorted.
-pub fn files(directory: &Path, end: &str) -> Vec<std::path::PathBuf> {
+pub(crate) fn files(directory: &Path, end: &str) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
