@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { expect, test } from '@playwright/test';
-import { expectAccessible, expectDrawn, RANGE, screenshot, THEMES, watch } from './screen.ts';
+import { expectAccessible, expectDrawn, fittingRange, RANGE, screenshot, THEMES, watch } from './screen.ts';
 
 /** Everything the page loads, compressed. */
 const BUNDLE_MAX_BYTES = 120 * 1024;
@@ -9,7 +9,7 @@ for (const theme of THEMES) {
   test(`the Overview shows every panel with data, in ${theme}`, async ({ page }) => {
     await page.emulateMedia({ colorScheme: theme });
     const { faults } = watch(page);
-    await page.goto(`/?${RANGE}`);
+    await page.goto(`/?${await fittingRange(page)}`);
     const panels = page.locator('[data-panel]');
     await expect(panels).toHaveCount(14);
     for (const panel of await panels.all()) {
@@ -78,5 +78,10 @@ test('the page loads at most 120 KiB', async ({ page }) => {
   for (const path of paths) size += gzipSync(await (await page.request.get(path)).body()).length;
   console.log(`page: ${(size / 1024).toFixed(1)} KiB gzip`);
   expect(size).toBeLessThan(BUNDLE_MAX_BYTES);
+  await page.goto('/');
+  await expect(page.getByRole('heading', { name: 'Models' })).toBeInViewport();
+  await page.waitForFunction(() => performance.getEntriesByName('first-contentful-paint').length > 0);
+  const painted = await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0);
+  console.log(`first paint: ${painted.toFixed(0)} ms`);
   expect(html, 'no script or style stands in the page itself').not.toMatch(/<script(?![^>]*\ssrc=)|<style|\sstyle=/);
 });

@@ -1,6 +1,16 @@
 import { expect, test, type Page } from '@playwright/test';
 import type { RequestPage } from '../src/api/types.ts';
-import { answered, expectAccessible, expectDrawn, RANGE, requests, screenshot, THEMES, watch } from './screen.ts';
+import {
+  answered,
+  expectAccessible,
+  expectDrawn,
+  fittingRange,
+  RANGE,
+  requests,
+  screenshot,
+  THEMES,
+  watch,
+} from './screen.ts';
 
 const ROWS = 10_000;
 
@@ -10,7 +20,7 @@ for (const theme of THEMES) {
   test(`Requests shows scatter, facets and list, and a request beside them, in ${theme}`, async ({ page }) => {
     await page.emulateMedia({ colorScheme: theme });
     const { faults } = watch(page);
-    await page.goto(`/requests?${RANGE}`);
+    await page.goto(`/requests?${await fittingRange(page)}`);
     await expect(page.locator('[data-panel=scatter]')).toHaveAttribute('data-state', 'data');
     await expectDrawn(page.locator('[data-panel=scatter] canvas'));
     await expect(rows(page).first()).toContainText(/\d (ms|s)/);

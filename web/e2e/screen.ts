@@ -13,6 +13,15 @@ const ARTIFACTS = fileURLToPath(new URL('../../artifacts/ui/', import.meta.url))
 /** Wide enough to hold what the load before the tests left behind. */
 export const RANGE = 'from=now-6h';
 
+/** The smallest of the usual ranges that holds all of it (and all that comes during a test): for a good picture. */
+export async function fittingRange(page: Page): Promise<string> {
+  const response = await page.request.get(`/api/requests?${RANGE}&to=now&sort=start&limit=1`);
+  const { rows } = (await response.json()) as RequestPage;
+  const minutes = (Date.now() - (rows[0]?.start_ms ?? 0)) / 60_000;
+  const fitting = [5, 15, 30, 60, 180].find((each) => each > minutes + 1) ?? 360;
+  return fitting < 60 ? `from=now-${fitting}m` : `from=now-${fitting / 60}h`;
+}
+
 export const THEMES = ['light', 'dark'] as const;
 
 /** Makes the test fail for what a user would find in the browser's console, and for any request to another host. */

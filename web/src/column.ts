@@ -9,7 +9,7 @@ export type Column = {
   width: number;
   grow?: boolean;
   numeric: boolean;
-  /** Where there is little room the columns with the highest number go first; 0 stays. */
+  /** Where there is little room, the columns with the highest number are left out; 0 stays. */
   spare: number;
   key: ((row: RequestRow) => number | string | null) | null;
 };
@@ -43,14 +43,16 @@ function column(
   return { name, label, title, width, spare, key, numeric };
 }
 
-/** The columns that fit, in their order: those most easily spared are left out first. */
+/** The columns that fit, in their order; those that are spared least choose first. */
 export function fitColumns(width: number): Column[] {
-  let shown = [...COLUMNS];
-  for (const column of COLUMNS.filter((each) => each.spare > 0).sort((a, b) => b.spare - a.spare)) {
-    if (shown.reduce((sum, each) => sum + each.width, 0) <= width) break;
-    shown = shown.filter((each) => each !== column);
+  const shown = new Set(COLUMNS.filter((column) => column.spare === 0));
+  let used = [...shown].reduce((sum, column) => sum + column.width, 0);
+  for (const column of COLUMNS.toSorted((x, y) => x.spare - y.spare)) {
+    if (shown.has(column) || used + column.width > width) continue;
+    shown.add(column);
+    used += column.width;
   }
-  return shown;
+  return COLUMNS.filter((column) => shown.has(column));
 }
 
 /** A sorted copy; what is not known goes last either way, equal rows newest first. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { dragBox, heatCells, hitDot, scatterView, type Dot } from './scatter.ts';
 
 const dots: Dot[] = Array.from({ length: 6000 }, (_, index) => ({
-  id: String(index),
+  index,
   x: index,
   y: 0.01 * (1 + (index % 100)),
   tone: 0,
@@ -17,14 +17,14 @@ describe('the scatter', () => {
   });
 
   it('does not count dots from before or after the time shown', () => {
-    const { counts } = heatCells([{ id: 'early', x: -500, y: 1, tone: 0 }], view);
+    const { counts } = heatCells([{ index: 0, x: -500, y: 1, tone: 0 }], view);
     expect(counts.every((count) => count === 0)).toBe(true);
   });
 
   it('finds the dot nearest to the pointer, and none far from all', () => {
     const dot = dots[1234];
     if (!dot) throw new Error('no dot');
-    expect(hitDot(dots, view, view.x.toPixel(dot.x), view.y.toPixel(dot.y))?.id).toBe('1234');
+    expect(hitDot(dots, view, view.x.toPixel(dot.x), view.y.toPixel(dot.y))?.index).toBe(1234);
     expect(hitDot([dot], view, view.x.toPixel(dot.x) + 30, view.y.toPixel(dot.y))).toBeNull();
   });
 

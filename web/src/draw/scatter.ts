@@ -1,9 +1,9 @@
 // Latency against time: a dot for each request, or cells counted where there are too many for dots.
 import { linear, logarithmic, logDomain, logTicks, timeTicks, type Scale } from './scale.ts';
-import { font, ink, surface } from './surface.ts';
+import { font, hatch, ink, surface } from './surface.ts';
 
-/** `tone` is the index of the colour and shape: 0 answered, 1 aborted, 2 refused, 3 failed. */
-export type Dot = { id: string; x: number; y: number; tone: number };
+/** `index` is its place in the list it was made from; `tone` that of its colour and shape: 0 ok, 1 aborted, 2 refused, 3 failed. */
+export type Dot = { index: number; x: number; y: number; tone: number };
 
 export type ScatterView = { x: Scale; y: Scale; width: number; height: number };
 
@@ -82,8 +82,10 @@ export type ScatterScene = {
   view: ScatterView;
   heat: boolean;
   box: PixelBox | null;
-  /** Ids to ring: the chosen one and the one under the pointer. */
-  ringed: readonly string[];
+  /** Before this time there are requests that are not here, as there were too many; null where all are here. */
+  since: number | null;
+  /** Those to ring: the chosen one and the one under the pointer. */
+  ringed: readonly Dot[];
   formatTime: (ms: number) => string;
   formatValue: (seconds: number) => string;
 };
@@ -103,6 +105,11 @@ export function drawScatter(canvas: HTMLCanvasElement, scene: ScatterScene): voi
   TONES.forEach((tone, index) => {
     if (!scene.heat || index > 0) drawTone(context, dots, view, index, ink(tone));
   });
+  if (scene.since !== null) {
+    context.strokeStyle = ink('line-strong');
+    context.lineWidth = 1;
+    hatch(context, MARGIN.left, 0, view.x.toPixel(scene.since) - MARGIN.left, view.height, 7);
+  }
   context.restore();
   drawRings(context, scene);
   if (scene.box) drawBox(context, scene.box);
@@ -184,12 +191,10 @@ function drawTone(
   context.globalAlpha = 1;
 }
 
-function drawRings(context: CanvasRenderingContext2D, { dots, view, ringed }: ScatterScene): void {
-  if (ringed.length === 0) return;
+function drawRings(context: CanvasRenderingContext2D, { view, ringed }: ScatterScene): void {
   context.strokeStyle = ink('text');
   context.lineWidth = 1.5;
-  for (const dot of dots) {
-    if (!ringed.includes(dot.id)) continue;
+  for (const dot of ringed) {
     context.beginPath();
     context.arc(view.x.toPixel(dot.x), view.y.toPixel(dot.y), 6, 0, 2 * Math.PI);
     context.stroke();

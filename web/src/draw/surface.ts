@@ -22,6 +22,14 @@ export function ink(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim() || '#888';
 }
 
+/** Black or white, whichever can be read on a colour (`#rrggbb`). */
+export function inkOn(color: string): string {
+  const channels = /^#(..)(..)(..)$/.exec(color)?.slice(1) ?? [];
+  const [red = 0, green = 0, blue = 0] = channels.map((hex) => (Number.parseInt(hex, 16) / 255) ** 2.2);
+  // Relative luminance; at 0.18 both have the same contrast.
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.18 ? '#000000' : '#ffffff';
+}
+
 /** The page's font at a size, for text in a canvas. */
 export function font(size: number): string {
   return `${size}px ${getComputedStyle(document.body).fontFamily}`;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { hitToken, heatClass, stripScale } from './strip.ts';
+import { inkOn } from './surface.ts';
 import { AXIS_PX, hitRow, moveInto, ROW_PX, zoomAround } from './waterfall.ts';
 
 describe('the zoom of a waterfall', () => {
@@ -18,6 +19,11 @@ describe('the zoom of a waterfall', () => {
     expect(moveInto([8, 13], total)).toEqual([5, 10]);
     expect(moveInto([-3, 2], total)).toEqual([0, 5]);
   });
+});
+
+it('a label on a bar is black on light colours and white on dark ones', () => {
+  expect(['#ffffff', '#a9b3c0', '#ff9830'].map(inkOn)).toEqual(Array(3).fill('#000000'));
+  expect(['#000000', '#566173', '#173f8a'].map(inkOn)).toEqual(Array(3).fill('#ffffff'));
 });
 
 it('a pixel belongs to the row that is scrolled under it, and the axis to none', () => {

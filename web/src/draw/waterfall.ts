@@ -2,7 +2,7 @@
 import type { Stage } from '../api/types.ts';
 import { timeFormat } from '../number.ts';
 import { linear, linearTicks, type Scale } from './scale.ts';
-import { font, hatch, ink, surface } from './surface.ts';
+import { font, hatch, ink, inkOn, surface } from './surface.ts';
 
 /** A bar; times in seconds from the request's start. */
 export type Bar = {
@@ -149,7 +149,7 @@ function drawLabel(
     context.textAlign = 'right';
     context.fillText(bar.label, left - 5, y);
   } else {
-    context.fillStyle = ink('on-stage');
+    context.fillStyle = inkOn(ink(`stage-${bar.stage}`));
     context.textAlign = 'right';
     context.fillText(bar.label, Math.min(right, total) - 5, y);
   }
