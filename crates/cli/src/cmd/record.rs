@@ -5,6 +5,7 @@ use std::future::Future;
 use std::io::{ErrorKind, stdin};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ use crate::{log, supervise};
 
 /// Exit code of a recorder that found no process to record.
 pub(crate) const NOTHING_SEEN: u8 = 3;
+/// How often a recorder looks for the engine's first process.
+const FIRST_RING_INTERVAL: Duration = Duration::from_millis(200);
 /// How often a recorder without a supervisor looks whether the engine lives.
 const ORPHAN_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -49,57 +52,47 @@ impl Record {
 
     fn start(&self) -> Result<ExitCode> {
         log::as_recorder(self.supervised);
+        fs::read_dir(&self.dir).with_context(|| format!("cannot read the launch directory {}", self.dir.display()))?;
         let _lock = if self.supervised { Some(supervise::hold(&self.dir)?) } else { None };
         let config = Config::from_env(&self.dir)?;
         let runtime = Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
         let summary = runtime.block_on(self.record(config))?;
-        Ok(if summary.counts.records_produced == 0 { ExitCode::from(NOTHING_SEEN) } else { ExitCode::SUCCESS })
+        let saw_something = summary.is_some_and(|summary| summary.counts.records_produced > 0);
+        Ok(if saw_something { ExitCode::SUCCESS } else { ExitCode::from(NOTHING_SEEN) })
     }
 
-    async fn record(&self, config: Config) -> Result<Summary> {
-        let mut stop = Stop::new()?;
-        if !self.supervised {
-            return Ok(tachograph_recorder::run(config, async { stop.asked().await }).await?);
-        }
-        let descriptor = stdin().as_fd().try_clone_to_owned().context("no standard input")?;
-        let mut pipe = pipe::Receiver::from_owned_fd(descriptor).context("standard input is not the supervisor's")?;
-        let mut orphaned = false;
-        let summary = tachograph_recorder::run(config, async {
-            if supervisor(&mut pipe, &mut stop).await == Word::OwnerGone {
-                orphaned = true;
-                engine_gone(&self.dir, &mut stop).await;
-            }
-        })
-        .await?;
-        if orphaned {
+    /// `None` where no process ever opened a ring. Nothing is sent before one does: there is no engine to speak of.
+    async fn record(&self, config: Config) -> Result<Option<Summary>> {
+        let mut owner = Owner::new(self.supervised)?;
+        let mut word = tokio::select! {
+            word = owner.word() => Some(word),
+            () = first_ring(&self.dir) => None,
+        };
+        let summary = if word.is_some() && !has_rings(&self.dir) {
+            None
+        } else {
+            let ended = async {
+                let word = match word {
+                    Some(word) => word,
+                    None => *word.insert(owner.word().await),
+                };
+                if word == Word::OwnerGone {
+                    owner.engine_gone(&self.dir).await;
+                }
+            };
+            Some(tachograph_recorder::run(config, ended).await?)
+        };
+        if word == Some(Word::OwnerGone) {
             let _ = fs::remove_dir_all(&self.dir);
         }
         Ok(summary)
     }
 }
 
-/// Waits for the supervisor's word. A signal to stop is not: it may be meant for every process, the engine included,
-/// which has requests to answer yet.
-async fn supervisor(pipe: &mut pipe::Receiver, stop: &mut Stop) -> Word {
-    let mut word = std::pin::pin!(word(pipe));
-    loop {
-        tokio::select! {
-            word = &mut word => return word,
-            () = stop.asked() => tracing::warn!("the recorder ends with the engine; stop the engine to end both"),
-        }
-    }
-}
-
-/// Waits until no ring is left (the recorder removes those of dead processes), or it is asked to stop.
-async fn engine_gone(dir: &Path, stop: &mut Stop) {
-    let empty = async {
-        while has_rings(dir) {
-            sleep(ORPHAN_INTERVAL).await;
-        }
-    };
-    tokio::select! {
-        () = empty => {}
-        () = stop.asked() => {}
+/// Waits until a process of the engine has opened a ring.
+async fn first_ring(dir: &Path) {
+    while !has_rings(dir) {
+        sleep(FIRST_RING_INTERVAL).await;
     }
 }
 
@@ -107,6 +100,58 @@ fn has_rings(dir: &Path) -> bool {
     match fs::read_dir(dir) {
         Ok(entries) => entries.flatten().any(|entry| entry.file_name().to_string_lossy().ends_with(FILE_SUFFIX)),
         Err(error) => error.kind() != ErrorKind::NotFound,
+    }
+}
+
+/// Who says when the recorder ends: the supervisor, or signals.
+struct Owner {
+    supervisor: Option<pipe::Receiver>,
+    stop: Stop,
+}
+
+impl Owner {
+    fn new(supervised: bool) -> Result<Self> {
+        let supervisor = if supervised {
+            let descriptor = stdin().as_fd().try_clone_to_owned().context("no standard input")?;
+            Some(pipe::Receiver::from_owned_fd(descriptor).context("standard input is not the supervisor's pipe")?)
+        } else {
+            None
+        };
+        Ok(Self { supervisor, stop: Stop::new()? })
+    }
+
+    /// Waits for the supervisor's word, or without one for a signal to stop.
+    ///
+    /// A signal to a supervised recorder is not the end: it may be meant for every process, the engine included, which
+    /// has requests to answer yet.
+    async fn word(&mut self) -> Word {
+        let Some(pipe) = &mut self.supervisor else {
+            self.stop.asked().await;
+            return Word::EngineEnded;
+        };
+        let mut word = pin!(word(pipe));
+        loop {
+            tokio::select! {
+                word = &mut word => return word,
+                () = self.stop.asked() => {
+                    tracing::warn!("the recorder ends with the engine; stop the engine to end both");
+                }
+            }
+        }
+    }
+
+    /// Without a supervisor any more: waits until no ring is left (the recorder removes those of dead processes), or
+    /// for a signal to stop.
+    async fn engine_gone(&mut self, dir: &Path) {
+        let empty = async {
+            while has_rings(dir) {
+                sleep(ORPHAN_INTERVAL).await;
+            }
+        };
+        tokio::select! {
+            () = empty => {}
+            () = self.stop.asked() => {}
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getpgid, getsid};
 
-use crate::case::{Case, Running};
+use crate::case::{Case, Running, errors, printed};
 
 const ENGINE: [&str; 4] = ["--", "sh", "-c", "echo ready; exec sleep 60"];
 
@@ -46,5 +46,28 @@ fn a_signal_to_every_process_does_not_end_the_recorder_before_the_engine() {
     assert_eq!(case.recorders(), [recorder]);
     kill(Pid::from_raw(running.pid()), Signal::SIGTERM).unwrap();
     running.end();
+    case.nothing_is_left();
+}
+
+#[test]
+fn a_command_that_is_no_engine_runs_and_one_line_says_that_nothing_was_observed() {
+    let case = Case::new();
+    let output = case.output(&["--", "echo", "here"]);
+    assert_eq!(printed(&output), "here\n");
+    let errors = errors(&output);
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0].starts_with("tachograph: nothing was observed: "), "{errors:?}");
+}
+
+#[test]
+fn settings_that_the_recorder_cannot_use_are_one_line_and_the_command_runs() {
+    let case = Case::new();
+    let mut command = case.run(&["--", "sh", "-c", "sleep 1; echo here"]);
+    let output = command.env("OTEL_EXPORTER_OTLP_ENDPOINT", "not a url").output().unwrap();
+    assert_eq!(printed(&output), "here\n");
+    let errors = errors(&output);
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0].starts_with("tachograph: nothing is observed, the command runs alone: "), "{errors:?}");
+    assert!(errors[0].contains("OTEL_EXPORTER_OTLP_ENDPOINT"), "{errors:?}");
     case.nothing_is_left();
 }
