@@ -1,9 +1,13 @@
 //! Every signal reaches the engine once, however it was sent.
 
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
+use tachograph_ring::{MIN_CAPACITY, Writer};
 
 use crate::case::{COUNTER, Case, Running, eventually, processes};
 
@@ -96,6 +100,24 @@ fn the_engine_outlives_a_supervisor_that_was_killed_and_then_the_recorder_tidies
     assert!(kill(engine, None).is_ok(), "the engine goes on");
     kill(engine, Signal::SIGKILL).unwrap();
     eventually("the end of the launch", || case.base().read_dir().ok()?.next().is_none().then_some(()));
+    case.nothing_is_left();
+}
+
+#[test]
+fn a_recorder_without_a_supervisor_goes_on_as_long_as_a_process_of_the_engine_lives() {
+    let case = Case::new();
+    let script = "echo $TACHOGRAPH_RUNTIME_DIR; exec sleep 60";
+    let mut running = Running::start(case.run(&["--", "sh", "-c", script]).process_group(0));
+    let dir = PathBuf::from(running.line());
+    // The test plays a process of the engine that opened a ring.
+    let ring = Writer::create(&dir, MIN_CAPACITY).unwrap();
+    let recorder = case.recorder_other_than(None);
+    killpg(Pid::from_raw(running.pid()), Signal::SIGKILL).unwrap();
+    running.end();
+    sleep(Duration::from_millis(1500));
+    assert_eq!(case.recorders(), [recorder]);
+    drop(ring);
+    eventually("the end of the launch", || (!dir.exists()).then_some(()));
     case.nothing_is_left();
 }
 
