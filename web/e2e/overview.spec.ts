@@ -42,7 +42,7 @@ test('a panel shows its numbers as a table, keeps that over a reload, and goes t
   await expect(page.getByRole('grid')).toBeVisible();
 });
 
-test('dragging over a chart zooms the time range, and Back undoes it', async ({ page }) => {
+test('the pointer is in all charts at once, dragging zooms the time range, and Back undoes it', async ({ page }) => {
   await page.goto(`/?${RANGE}&refresh=off`);
   const plot = page.locator('[data-panel=rate] .u-over');
   await expectDrawn(page.locator('[data-panel=rate] canvas'));
@@ -50,7 +50,11 @@ test('dragging over a chart zooms the time range, and Back undoes it', async ({ 
   const box = await plot.boundingBox();
   if (!box) throw new Error('no plot');
   const y = box.y + box.height / 2;
+  await page.mouse.move(box.x + box.width * 0.25, y);
   await page.mouse.move(box.x + box.width * 0.3, y);
+  for (const panel of ['rate', 'finish']) {
+    await expect(page.locator(`[data-panel=${panel}] .legend .at`), 'one crosshair for all').toHaveText(/\d\d:\d\d/);
+  }
   await page.mouse.down();
   await page.mouse.move(box.x + box.width * 0.5, y, { steps: 4 });
   await page.mouse.move(box.x + box.width * 0.8, y, { steps: 4 });

@@ -2,7 +2,7 @@
 import { linear, logarithmic, logDomain, logTicks, timeTicks, type Scale } from './scale.ts';
 import { font, hatch, ink, surface } from './surface.ts';
 
-/** `index` is its place in the list it was made from; `tone` that of its colour and shape: 0 ok, 1 aborted, 2 refused, 3 failed. */
+/** `index` is its place among the rows; `tone` its colour and shape: 0 ok, 1 aborted, 2 refused, 3 failed. */
 export type Dot = { index: number; x: number; y: number; tone: number };
 
 export type ScatterView = { x: Scale; y: Scale; width: number; height: number };
