@@ -69,6 +69,7 @@ impl Flusher {
             pause = match self.maintain() {
                 Ok(true) => Duration::ZERO,
                 Ok(false) => MAINTENANCE,
+                Err(StoreError::Closed) => return,
                 Err(e) => {
                     tracing::warn!("segments stay as they are for now: {e}");
                     MAINTENANCE
@@ -121,7 +122,7 @@ impl Flusher {
         }
         let Some(inputs) = merge::pick(&segments, &self.shared.config) else { return Ok(false) };
         let id = self.manifest.take_segment_id();
-        let merged = self.engine.merge(&self.shared.directory, id, &inputs)?;
+        let merged = self.engine.merge(&self.shared, id, &inputs)?;
         let path = self.shared.directory.join(&merged.file);
         self.replace(&segments, &inputs, Some(merged)).inspect_err(|_| disk::discard(&path))?;
         Ok(true)

@@ -4,6 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::embedded::disk;
 use crate::error::StoreError;
 
 const FILE: &str = "LOCK";
@@ -11,7 +12,10 @@ const FILE: &str = "LOCK";
 /// Creates `directory` where it is missing and takes it; it is free again when the file is dropped, also after a kill.
 pub(crate) fn take(directory: &Path) -> Result<File, StoreError> {
     let not_writable = |e| StoreError::NotWritable { directory: directory.to_owned(), source: Arc::new(e) };
-    fs::create_dir_all(directory).map_err(not_writable)?;
+    if !directory.is_dir() {
+        fs::create_dir_all(directory).map_err(not_writable)?;
+        directory.parent().map_or(Ok(()), disk::sync_directory)?;
+    }
     let path = directory.join(FILE);
     let file = File::options().write(true).create(true).truncate(false).open(&path).map_err(not_writable)?;
     match file.try_lock() {

@@ -104,7 +104,8 @@ impl Embedded {
     /// Ends the threads, waits for them and gives the directory back.
     fn shut(&self) {
         let Some(Open { threads, lock }) = self.open.lock().take() else { return };
-        // The writer ends at once, and with it the flusher's last job.
+        self.shared.close();
+        // The writer may have ended early; the join says so.
         let _ = self.commands.send(Command::Stop);
         for thread in threads {
             if thread.join().is_err() {

@@ -10,14 +10,13 @@ use crate::embedded::disk;
 use crate::embedded::flusher::{commit, release, sort};
 use crate::embedded::hot::Hot;
 use crate::embedded::manifest::{Manifest, SegmentEntry};
-use crate::embedded::segment::Segment;
+use crate::embedded::segment::{self, Segment};
 use crate::embedded::shared::Segments;
 use crate::embedded::wal::{self, LogFile, Piece};
 use crate::error::StoreError;
 use crate::frame::{Decode, Frame, Tables};
 use crate::store::Recovery;
-
-const SEGMENTS: &str = "segments";
+use crate::table::Table;
 
 /// A directory brought to a state that the store can go on from.
 pub(crate) struct Recovered {
@@ -41,6 +40,7 @@ pub(crate) fn recover(
     config: &EmbeddedConfig,
     decode: Arc<dyn Decode>,
 ) -> Result<Recovered, StoreError> {
+    make_directories(directory)?;
     let mut manifest = match Manifest::read(directory)? {
         Some(manifest) => manifest,
         None => create(directory)?,
@@ -70,14 +70,20 @@ pub(crate) fn recover(
     Ok(Recovered { manifest, segments, hot: replay.hot, next_log, wal_bytes, recovery: replay.recovery })
 }
 
-/// Makes an empty store. Data without a manifest is not ours to overwrite.
-fn create(directory: &Path) -> Result<Manifest, StoreError> {
-    for name in [wal::DIRECTORY, SEGMENTS] {
-        let path = directory.join(name);
-        fs::create_dir_all(&path).map_err(|e| StoreError::io("create a directory", &path, e))?;
+/// Makes the directories that are missing, so that later only files need to be synced into them.
+fn make_directories(directory: &Path) -> Result<(), StoreError> {
+    let segments = directory.join(segment::DIRECTORY);
+    let of_tables = Table::ALL.map(|table| segments.join(table.name()));
+    for path in of_tables.iter().chain([&directory.join(wal::DIRECTORY)]) {
+        fs::create_dir_all(path).map_err(|e| StoreError::io("create a directory", path, e))?;
     }
-    let logs = directory.join(wal::DIRECTORY);
-    if !wal::files(&logs)?.is_empty() || !segment_files(directory)?.is_empty() {
+    disk::sync_directory(&segments)?;
+    disk::sync_directory(directory)
+}
+
+/// Starts an empty store. Data without a manifest is not ours to overwrite.
+fn create(directory: &Path) -> Result<Manifest, StoreError> {
+    if !wal::files(&directory.join(wal::DIRECTORY))?.is_empty() || !segment_files(directory)?.is_empty() {
         return Err(StoreError::Damaged {
             path: directory.to_owned(),
             reason: "the directory holds data but no manifest.json".into(),
@@ -112,8 +118,9 @@ fn remove_orphans(directory: &Path, manifest: &Manifest) -> Result<(), StoreErro
 
 fn segment_files(directory: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let mut found = Vec::new();
-    for table in list(&directory.join(SEGMENTS))?.into_iter().filter(|path| path.is_dir()) {
-        found.extend(list(&table)?.into_iter().filter(|path| path.extension().is_some_and(|e| e == "parquet")));
+    for table in Table::ALL {
+        let files = list(&directory.join(segment::DIRECTORY).join(table.name()))?;
+        found.extend(files.into_iter().filter(|path| path.extension().is_some_and(|e| e == "parquet")));
     }
     Ok(found)
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use datafusion::arrow::record_batch::RecordBatch;
 use parking_lot::RwLock;
@@ -29,6 +29,7 @@ pub(crate) struct Shared {
     pending_bytes: AtomicU64,
     wal_bytes: AtomicU64,
     flush_failures: AtomicU64,
+    closing: AtomicBool,
     recovery: Recovery,
 }
 
@@ -64,6 +65,7 @@ impl Shared {
             pending_bytes: AtomicU64::new(0),
             wal_bytes: AtomicU64::new(wal_bytes),
             flush_failures: AtomicU64::new(0),
+            closing: AtomicBool::new(false),
             recovery,
         }
     }
@@ -141,6 +143,16 @@ impl Shared {
     /// Counts a failed flush.
     pub(crate) fn count_flush_failure(&self) {
         self.flush_failures.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Asks long work that can be done again to end.
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+    }
+
+    /// Whether long work that can be done again should end.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
     }
 
     /// What is stored.

@@ -17,6 +17,8 @@ use crate::frame::{Frame, Tables};
 const GROUP_BYTES: usize = 8 << 20;
 /// How often the thread looks around when nothing happens.
 const IDLE: Duration = Duration::from_secs(3600);
+/// Pause after hot rows could not be handed over.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Where the answer to a command goes.
 pub(crate) type Answer = oneshot::Sender<Result<(), StoreError>>;
@@ -53,6 +55,8 @@ pub(crate) struct Writer {
     jobs: Sender<Job>,
     /// Whether the flusher has a job; it has one at a time.
     flushing: bool,
+    /// Not before then are hot rows handed over because they are due.
+    not_before: Instant,
     /// Waiting for the job that the flusher has.
     waiting_for_job: Vec<Answer>,
     /// Waiting for the job after.
@@ -68,6 +72,7 @@ impl Writer {
             commands,
             jobs,
             flushing: false,
+            not_before: Instant::now(),
             waiting_for_job: Vec::new(),
             waiting_for_next: Vec::new(),
         }
@@ -93,7 +98,8 @@ impl Writer {
     fn patience(&self) -> Duration {
         match self.shared.active(|hot| hot.since()) {
             Some(since) if !self.flushing => {
-                (since + self.shared.config.flush_age).saturating_duration_since(Instant::now())
+                let due = (since + self.shared.config.flush_age).max(self.not_before);
+                due.saturating_duration_since(Instant::now())
             }
             _ => IDLE,
         }
@@ -175,9 +181,11 @@ impl Writer {
         });
         if due
             && !self.flushing
+            && Instant::now() >= self.not_before
             && let Err(e) = self.seal()
         {
             tracing::warn!("hot rows stay in memory: {e}");
+            self.not_before = Instant::now() + RETRY;
         }
     }
 

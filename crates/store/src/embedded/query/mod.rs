@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 
 use crate::embedded::manifest::SegmentEntry;
 use crate::embedded::segment::{Segment, SegmentWriter};
-use crate::embedded::shared::Snapshot;
+use crate::embedded::shared::{Shared, Snapshot};
 use crate::error::StoreError;
 use crate::store::{QueryLimit, TRACE_ROWS, TraceRows};
 use crate::table::{TRACE_ID_BYTES, Table};
@@ -31,8 +31,6 @@ use view::View;
 
 /// Threads that queries run on, and partitions of a query.
 const THREADS: usize = 2;
-/// Most memory that a merge of segments may take beyond its buffers.
-const MERGE_MEMORY_BYTES: usize = 64 << 20;
 
 /// The query engine of one store.
 pub(crate) struct Engine {
@@ -103,18 +101,22 @@ impl Engine {
         .await
     }
 
-    /// Merges segments of one table into segment `id`. Blocks; to be called from a thread outside the runtime.
-    pub(crate) fn merge(&self, directory: &Path, id: u64, inputs: &[Arc<Segment>]) -> Result<SegmentEntry, StoreError> {
+    /// Merges segments of one table into segment `id`, unless the store is closed meanwhile. Blocks; to be called from
+    /// a thread outside the runtime.
+    pub(crate) fn merge(&self, shared: &Shared, id: u64, inputs: &[Arc<Segment>]) -> Result<SegmentEntry, StoreError> {
         let Some(first) = inputs.first().map(|segment| segment.entry()) else {
             return Err(StoreError::Internal("nothing to merge".into()));
         };
         let runtime = self.runtime.as_ref().ok_or(StoreError::Closed)?;
         let failed = |e: DataFusionError| StoreError::Internal(format!("cannot merge segments: {e}"));
-        let (plan, context) = self.sessions.merge(first.table, inputs, MERGE_MEMORY_BYTES).map_err(failed)?;
-        let mut writer = SegmentWriter::create(directory, first.table, id, first.min_time)?;
+        let (plan, context) = self.sessions.merge(first.table, inputs).map_err(failed)?;
+        let mut writer = SegmentWriter::create(&shared.directory, first.table, id, first.min_time)?;
         runtime.block_on(async {
             let mut batches = execute_stream(plan, context).map_err(failed)?;
             while let Some(batch) = batches.try_next().await.map_err(failed)? {
+                if shared.is_closing() {
+                    return Err(StoreError::Closed);
+                }
                 writer.write(&batch)?;
             }
             Ok::<(), StoreError>(())

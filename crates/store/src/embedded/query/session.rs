@@ -99,19 +99,17 @@ impl Sessions {
         View::new(table, snapshot, self.source.clone())
     }
 
-    /// A plan that yields the rows of `inputs` in order of time.
+    /// A plan that yields the rows of `inputs` in order of time. What it holds is bounded by its small batches.
     pub(crate) fn merge(
         &self,
         table: Table,
         inputs: &[Arc<Segment>],
-        memory_bytes: usize,
     ) -> datafusion::common::Result<(Arc<dyn ExecutionPlan>, Arc<TaskContext>)> {
         let plan = self.source.merge(table, inputs)?;
-        let state = SessionStateBuilder::new_from_existing(self.base.clone())
-            .with_config(self.base.config().clone().with_batch_size(Source::batch_rows(inputs)))
-            .with_runtime_env(self.runtime(memory_bytes)?)
-            .build();
-        Ok((plan, state.task_ctx()))
+        let config = self.base.config().clone().with_batch_size(Source::batch_rows(inputs));
+        let context =
+            TaskContext::default().with_session_config(config).with_runtime(Arc::clone(self.base.runtime_env()));
+        Ok((plan, Arc::new(context)))
     }
 
     /// The common caches and object store with a memory limit of its own.

@@ -10,6 +10,9 @@ pub(crate) use write::{SegmentWriter, chunk_rows, write_sorted};
 use crate::embedded::disk;
 use crate::embedded::manifest::SegmentEntry;
 
+/// Name of the directory of segments below the store's; each table has one below it.
+pub(crate) const DIRECTORY: &str = "segments";
+
 /// A segment that the manifest names. Its file goes when nobody reads it any more and [`Segment::doom`] was called.
 #[derive(Debug)]
 pub(crate) struct Segment {

@@ -1,6 +1,6 @@
 //! Writing a segment.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use datafusion::parquet::schema::types::ColumnPath;
 
 use crate::embedded::disk;
 use crate::embedded::manifest::SegmentEntry;
+use crate::embedded::segment::DIRECTORY;
 use crate::error::StoreError;
 use crate::table::{Kind, Table};
 
@@ -56,13 +57,9 @@ impl Drop for Unfinished {
 impl SegmentWriter {
     /// Starts segment `id`, whose first row is at `first_time`, in the store at `directory`.
     pub(crate) fn create(directory: &Path, table: Table, id: u64, first_time: i64) -> Result<Self, StoreError> {
-        let file = format!("segments/{table}/{first_time:020}-{id:08}.parquet");
+        let file = format!("{DIRECTORY}/{table}/{first_time:020}-{id:08}.parquet");
         let path = directory.join(&file);
-        let error = |e| StoreError::io("create a segment", &path, e);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(error)?;
-        }
-        let opened = File::create(&path).map_err(error)?;
+        let opened = File::create(&path).map_err(|e| StoreError::io("create a segment", &path, e))?;
         let unfinished = Unfinished { path, finished: false };
         let writer = ArrowWriter::try_new(opened, Arc::clone(table.schema()), Some(properties(table)))
             .map_err(|e| write_error(&unfinished.path, e))?;
@@ -132,7 +129,7 @@ pub(crate) fn write_sorted(
 /// How many rows to hold at a time when `rows` of them take `bytes`: long prompts come few at a time.
 pub(crate) fn chunk_rows(bytes: u64, rows: u64) -> usize {
     let row_bytes = (bytes / rows.max(1)).max(1);
-    usize::try_from(CHUNK_BYTES / row_bytes).unwrap_or(PAGE_ROWS).clamp(16, PAGE_ROWS)
+    usize::try_from(CHUNK_BYTES / row_bytes).unwrap_or(PAGE_ROWS).clamp(1, PAGE_ROWS)
 }
 
 fn times(table: Table, batch: &RecordBatch) -> Result<&TimestampNanosecondArray, StoreError> {
