@@ -1,5 +1,8 @@
 // The Overview's panels: vLLM's words, units and colours, and where each number comes from.
+import { apiUrl, filterQuery, rangeQuery } from './api/client.ts';
+import type { Filters } from './filter.ts';
 import type { Unit } from './number.ts';
+import type { Range } from './range.ts';
 import type { Measure } from './url.ts';
 
 /** How one series is drawn. `ink` names a CSS variable without its dashes. */
@@ -229,7 +232,15 @@ export const STATS: readonly Stat[] = [
   { id: 'prefix', label: 'Prefix hits', unit: 'ratio', key: 'prefix_hit_ratio:mean', source: 'hits ÷ queries' },
 ];
 
-/** The series of a panel as the API names them, each once. */
-export function panelSeries(panel: Panel): string {
-  return [...new Set(panel.lines.map((line) => line.key))].join(',');
+/** The call that answers for these panels, which are split by the same label or none; each series once. */
+export function seriesUrl(panels: readonly Panel[], state: { range: Range; filters: Filters }, step: number): string {
+  const keys = new Set(panels.flatMap((panel) => panel.lines.map((line) => line.key)));
+  const by = panels[0]?.by;
+  return apiUrl('/api/series', [
+    ['series', [...keys].join(',')],
+    ...rangeQuery(state.range),
+    ...filterQuery(state.filters),
+    ['step', `${step}s`],
+    ...(by === undefined ? [] : [['by', by] as const]),
+  ]);
 }

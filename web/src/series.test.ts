@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { SeriesSet } from './api/types.ts';
-import { PANELS, panelSeries, STATS } from './panel.ts';
+import { PANELS, seriesUrl, STATS } from './panel.ts';
 import { drawnLines, labelRows, statLevel, statValue } from './series.ts';
 
 const set = (series: [key: string, labels: Record<string, string>, values: (number | null)[]][]): SeriesSet => ({
@@ -20,8 +20,13 @@ const panel = (id: string) => {
 
 describe('a panel', () => {
   it('asks for each series once', () => {
-    expect(panelSeries(panel('finish'))).toBe('requests:count');
-    expect(panelSeries(panel('ttft'))).toBe('ttft:p50,ttft:p95,ttft:p99,ttft:mean');
+    const state = { range: { from: 'now-5m', to: 'now' }, filters: { model: ['m'] } };
+    expect(seriesUrl([panel('finish')], state, 5)).toBe(
+      '/api/series?series=requests:count&from=now-5m&to=now&model=m&step=5s&by=finish_reason',
+    );
+    expect(seriesUrl([panel('queue'), panel('phases')], state, 5)).toContain(
+      'series=queue:p50,queue:p95,queue:p99,queue:mean,prefill:mean,decode:mean&',
+    );
   });
 
   it('has its own name and no other’s', () => {
