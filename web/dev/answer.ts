@@ -28,7 +28,8 @@ function span(params: URLSearchParams, now: number): Span {
   const end = (name: 'from' | 'to') => {
     const text = params.get(name) ?? DEFAULT_RANGE[name];
     const value = parseInstant(text, now);
-    if (value === null) throw bad(name, `${name} is no time: ${text}`, `write ${name}=now-15m, Unix ms or ISO`);
+    if (value === null)
+      throw bad(name, `no time: ${text}`, `RFC 3339, Unix milliseconds or relative, e.g. ${name}=now-15m`);
     return value;
   };
   return { from: end('from'), to: end('to') };
@@ -41,7 +42,7 @@ function filters(params: URLSearchParams): Filters {
   for (const [name, value] of params) {
     if (NO_FILTER.includes(name)) continue;
     if (/^(min|max)_/.test(name) && !Number.isFinite(Number(value))) {
-      throw bad(name, `${name} is no number: ${value}`, `write seconds, for example ${name}=0.5`);
+      throw bad(name, `not a number from 0: ${value}`, `a number, times in seconds, e.g. ${name}=0.25`);
     }
     (result[name] ??= []).push(value);
   }

@@ -59,9 +59,10 @@ class App {
     return formatUrl({ ...DEFAULT_STATE, range, refresh, filters, q, ...patch, place });
   }
 
-  back(fallback: string): void {
+  /** One step back, or to `fallback` where a step back would leave these screens. */
+  back(fallback: string | null): void {
     if (this.#steps > 0) window.history.back();
-    else this.follow(fallback);
+    else if (fallback !== null) this.follow(fallback);
   }
 
   restoreFromLocation(): void {
