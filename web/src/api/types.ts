@@ -1,101 +1,416 @@
-/** One request in a list: the entry span of an operation with its key figures. */
-export type RequestRow = {
-  trace_id: string;
-  span_id: string;
-  start_ms: number;
-  duration_s: number;
-  operation: string;
-  model: string;
-  service: string;
-  instance: string;
-  engine_index: number | null;
-  status: RequestStatus;
-  error_type: string | null;
-  http_status: number | null;
-  stream: boolean;
-  choices: number;
-  finish_reasons: Array<string>;
-  input_tokens: number | null;
-  cached_tokens: number | null;
-  output_tokens: number | null;
-  reasoning_tokens: number | null;
-  ttft_s: number | null;
-  tpot_s: number | null;
-  e2e_s: number | null;
-  queue_s: number | null;
-  prefill_s: number | null;
-  decode_s: number | null;
-  preemptions: number;
-  queue_depth: number | null;
-  response_id: string | null;
-};
+// Generated from crates/server/src/api/wire.rs; do not edit. To renew it:
+// UPDATE=1 cargo test -p tachograph-server --test server contract
 
-export type RequestStatus = 'ok' | 'aborted' | 'refused' | 'failed' | 'engine_died';
+/**
+ * One request in a list: the entry span of an operation (`chat …`, `text_completion …`) with its key figures.
+ */
+export type RequestRow = { 
+/**
+ * Trace id.
+ */
+trace_id: string, 
+/**
+ * Span id of the entry span: a trace may hold several requests.
+ */
+span_id: string, 
+/**
+ * When the request arrived.
+ */
+start_ms: number, 
+/**
+ * How long it took, as the entry span says.
+ */
+duration_s: number, 
+/**
+ * `chat`, `text_completion`, `embeddings`, …
+ */
+operation: string, 
+/**
+ * Model.
+ */
+model: string, 
+/**
+ * `service.name`.
+ */
+service: string, 
+/**
+ * `service.instance.id`.
+ */
+instance: string, 
+/**
+ * Data-parallel rank, where known.
+ */
+engine_index: number | null, 
+/**
+ * How it ended.
+ */
+status: RequestStatus, 
+/**
+ * Class of the error where it did not end well.
+ */
+error_type: string | null, 
+/**
+ * HTTP status code.
+ */
+http_status: number | null, 
+/**
+ * Whether the response was streamed.
+ */
+stream: boolean, 
+/**
+ * Choices asked for (`n`).
+ */
+choices: number, 
+/**
+ * Finish reasons, one for each choice.
+ */
+finish_reasons: Array<string>, 
+/**
+ * Prompt tokens.
+ */
+input_tokens: number | null, 
+/**
+ * Prompt tokens served from the cache.
+ */
+cached_tokens: number | null, 
+/**
+ * Generated tokens of all choices.
+ */
+output_tokens: number | null, 
+/**
+ * Generated tokens spent on reasoning.
+ */
+reasoning_tokens: number | null, 
+/**
+ * Time to first token.
+ */
+ttft_s: number | null, 
+/**
+ * Time per output token after the first.
+ */
+tpot_s: number | null, 
+/**
+ * End-to-end latency in the engine.
+ */
+e2e_s: number | null, 
+/**
+ * Time waiting in the queue.
+ */
+queue_s: number | null, 
+/**
+ * Time in prefill.
+ */
+prefill_s: number | null, 
+/**
+ * Time in decode.
+ */
+decode_s: number | null, 
+/**
+ * Preemptions of all choices.
+ */
+preemptions: number, 
+/**
+ * Requests waiting when this one was queued.
+ */
+queue_depth: number | null, 
+/**
+ * The id that the client was given.
+ */
+response_id: string | null, };
 
-export type RequestPage = { rows: Array<RequestRow>; total: number; next_offset: number | null };
+/**
+ * How a request ended.
+ */
+export type RequestStatus = "ok" | "aborted" | "refused" | "failed" | "engine_died";
 
-export type RequestDetail = {
-  request: RequestRow;
-  spans: Array<Span>;
-  tokens: Array<ChoiceTokens>;
-  messages: Messages;
-};
+/**
+ * A page of requests.
+ */
+export type RequestPage = { 
+/**
+ * The rows, in the order asked for.
+ */
+rows: Array<RequestRow>, 
+/**
+ * How many match the filter in all.
+ */
+total: number, 
+/**
+ * Offset of the next page; none at the end.
+ */
+next_offset: number | null, };
 
-export type Span = {
-  span_id: string;
-  parent_span_id: string | null;
-  name: string;
-  kind: string;
-  stage: Stage;
-  start_ms: number;
-  duration_s: number;
-  error: string | null;
-  attributes: { [key in string]: Json };
-  resource: { [key in string]: Json };
-  events: Array<SpanEvent>;
-  dropped_events: number;
-};
+/**
+ * One request with everything known about it.
+ */
+export type RequestDetail = { 
+/**
+ * As in the list.
+ */
+request: RequestRow, 
+/**
+ * All spans of the trace, parents before children.
+ */
+spans: Array<Span>, 
+/**
+ * Token times, one entry for each choice.
+ */
+tokens: Array<ChoiceTokens>, 
+/**
+ * What was asked and answered; empty where content capture is off.
+ */
+messages: Messages, };
 
+/**
+ * A JSON value of any shape.
+ */
 export type Json = unknown;
 
-export type Stage = 'http' | 'operation' | 'request' | 'wait' | 'prefill' | 'decode' | 'reasoning' | 'other';
+/**
+ * One span.
+ */
+export type Span = { 
+/**
+ * Span id.
+ */
+span_id: string, 
+/**
+ * Parent's span id, none for a root.
+ */
+parent_span_id: string | null, 
+/**
+ * Name.
+ */
+name: string, 
+/**
+ * OTLP kind: `internal`, `server`, `client`, `producer`, `consumer`, `unspecified`.
+ */
+kind: string, 
+/**
+ * What it is to us.
+ */
+stage: Stage, 
+/**
+ * Start.
+ */
+start_ms: number, 
+/**
+ * Duration.
+ */
+duration_s: number, 
+/**
+ * Whether its status is an error, and what it says.
+ */
+error: string | null, 
+/**
+ * Attributes, without message content.
+ */
+attributes: { [key in string]: Json }, 
+/**
+ * Attributes of the resource.
+ */
+resource: { [key in string]: Json }, 
+/**
+ * Events.
+ */
+events: Array<SpanEvent>, 
+/**
+ * Events that the agent left out.
+ */
+dropped_events: number, };
 
-export type SpanEvent = { name: string; time_ms: number; attributes: { [key in string]: Json } };
+/**
+ * What a span stands for in the request's tree.
+ */
+export type Stage = "http" | "operation" | "request" | "wait" | "prefill" | "decode" | "reasoning" | "other";
 
-export type ChoiceTokens = {
-  choice: number;
-  span_id: string;
-  start_ms: number;
-  offsets_s: Array<number>;
-  total: number;
-};
+/**
+ * An event on a span.
+ */
+export type SpanEvent = { 
+/**
+ * Name.
+ */
+name: string, 
+/**
+ * When.
+ */
+time_ms: number, 
+/**
+ * Attributes.
+ */
+attributes: { [key in string]: Json }, };
 
-export type Messages = { input: Json | null; output: Json | null; system: Json | null; tools: Json | null };
+/**
+ * Times of the output tokens of one choice.
+ */
+export type ChoiceTokens = { 
+/**
+ * Which choice.
+ */
+choice: number, 
+/**
+ * Span id of its `llm_request`.
+ */
+span_id: string, 
+/**
+ * Start that the offsets count from.
+ */
+start_ms: number, 
+/**
+ * Seconds from the start to each token recorded.
+ */
+offsets_s: Array<number>, 
+/**
+ * Output tokens in all: more than recorded where some were left out.
+ */
+total: number, };
 
-export type SeriesSet = { times_ms: Array<number>; step_ms: number; series: Array<Series> };
+/**
+ * What was asked and answered, in the shape of the GenAI conventions
+ * (<https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-events/>).
+ */
+export type Messages = { 
+/**
+ * `gen_ai.input.messages`: `[{role, parts: [{type, content}]}]`.
+ */
+input: Json | null, 
+/**
+ * `gen_ai.output.messages`: `[{role, parts: [{type, content}], finish_reason}]`; reasoning is a part of its own.
+ */
+output: Json | null, 
+/**
+ * `gen_ai.system_instructions`.
+ */
+system: Json | null, 
+/**
+ * `gen_ai.tool.definitions`.
+ */
+tools: Json | null, };
 
-export type Series = {
-  name: string;
-  stat: string;
-  labels: { [key in string]: string };
-  unit: string;
-  values: Array<number | null>;
-};
+/**
+ * Series over one grid of times.
+ */
+export type SeriesSet = { 
+/**
+ * Start of each bucket.
+ */
+times_ms: Array<number>, 
+/**
+ * Width of a bucket.
+ */
+step_ms: number, 
+/**
+ * The series, in the order asked for.
+ */
+series: Array<Series>, };
 
-export type Facets = { facets: { [key in string]: Array<FacetValue> } };
+/**
+ * One series.
+ */
+export type Series = { 
+/**
+ * Quantity, e.g. `ttft`.
+ */
+name: string, 
+/**
+ * Statistic, e.g. `p95`.
+ */
+stat: string, 
+/**
+ * Labels, by which it was split.
+ */
+labels: { [key in string]: string }, 
+/**
+ * UCUM unit.
+ */
+unit: string, 
+/**
+ * One value for each time; null where nothing is known.
+ */
+values: Array<number | null>, };
 
-export type FacetValue = { value: string; count: number };
+/**
+ * Values to choose a filter from.
+ */
+export type Facets = { 
+/**
+ * For each filter (`model`, `service`, `instance`, `operation`, `status`, `finish_reason`) its values, most frequent first.
+ */
+facets: { [key in string]: Array<FacetValue> }, };
 
-export type Status = {
-  version: string;
-  start_ms: number;
-  received: { [key in string]: number };
-  refused: { [key in string]: number };
-  stored: { [key in string]: number };
-  disk_bytes: number;
-  last_received_ms: number | null;
-};
+/**
+ * One value of a filter.
+ */
+export type FacetValue = { 
+/**
+ * The value.
+ */
+value: string, 
+/**
+ * Requests that have it.
+ */
+count: number, };
 
-export type ErrorBody = { error: ApiError };
+/**
+ * State of the server.
+ */
+export type Status = { 
+/**
+ * Version.
+ */
+version: string, 
+/**
+ * When it started.
+ */
+start_ms: number, 
+/**
+ * Rows acknowledged since the start, by table (`spans`, `points`, `logs`).
+ */
+received: { [key in string]: number }, 
+/**
+ * Exports refused since the start, by reason.
+ */
+refused: { [key in string]: number }, 
+/**
+ * Rows stored, by table.
+ */
+stored: { [key in string]: number }, 
+/**
+ * Bytes on disk, log and segments.
+ */
+disk_bytes: number, 
+/**
+ * When the newest span was received, none when there was none.
+ */
+last_received_ms: number | null, };
 
-export type ApiError = { code: string; message: string; hint: string; field: string | null };
+/**
+ * What every refusal looks like.
+ */
+export type ErrorBody = { 
+/**
+ * The error.
+ */
+error: ApiError, };
+
+/**
+ * What is wrong and what to do.
+ */
+export type ApiError = { 
+/**
+ * `bad_request`, `not_found`, `unavailable`, `internal`.
+ */
+code: string, 
+/**
+ * What is wrong.
+ */
+message: string, 
+/**
+ * What to do, with an example.
+ */
+hint: string, 
+/**
+ * The query parameter at fault.
+ */
+field: string | null, };
