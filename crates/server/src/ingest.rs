@@ -6,6 +6,8 @@ mod content;
 mod log;
 mod point;
 mod promoted;
+#[cfg(test)]
+mod property;
 mod resource;
 mod span;
 

@@ -128,8 +128,10 @@ pub struct Span {
     /// Whether its status is an error, and what it says.
     pub error: Option<String>,
     /// Attributes, without message content.
+    #[ts(type = "{ [key in string]: Json }")]
     pub attributes: BTreeMap<String, Json>,
     /// Attributes of the resource.
+    #[ts(type = "{ [key in string]: Json }")]
     pub resource: BTreeMap<String, Json>,
     /// Events.
     pub events: Vec<SpanEvent>,
@@ -173,6 +175,7 @@ pub struct SpanEvent {
     /// When.
     pub time_ms: f64,
     /// Attributes.
+    #[ts(type = "{ [key in string]: Json }")]
     pub attributes: BTreeMap<String, Json>,
 }
 
@@ -224,6 +227,7 @@ pub struct Series {
     /// Statistic, e.g. `p95`.
     pub stat: String,
     /// Labels, by which it was split.
+    #[ts(type = "{ [key in string]: string }")]
     pub labels: BTreeMap<String, String>,
     /// UCUM unit.
     pub unit: String,
@@ -235,6 +239,7 @@ pub struct Series {
 #[derive(Clone, Debug, Serialize, TS)]
 pub struct Facets {
     /// For each filter (`model`, `service`, `instance`, `operation`, `status`, `finish_reason`) its values, most frequent first.
+    #[ts(type = "{ [key in string]: Array<FacetValue> }")]
     pub facets: BTreeMap<String, Vec<FacetValue>>,
 }
 
@@ -255,10 +260,13 @@ pub struct Status {
     /// When it started.
     pub start_ms: f64,
     /// Rows acknowledged since the start, by table (`spans`, `points`, `logs`).
+    #[ts(type = "{ [key in string]: number }")]
     pub received: BTreeMap<String, u64>,
     /// Exports refused since the start, by reason.
+    #[ts(type = "{ [key in string]: number }")]
     pub refused: BTreeMap<String, u64>,
     /// Rows stored, by table.
+    #[ts(type = "{ [key in string]: number }")]
     pub stored: BTreeMap<String, u64>,
     /// Bytes on disk, log and segments.
     pub disk_bytes: u64,

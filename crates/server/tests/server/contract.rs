@@ -7,7 +7,7 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../web/src/api/types
 
 /// Declarations of all types of the wire, in its order.
 fn declarations() -> String {
-    let config = Config::default().with_large_int("number").with_v11_hashmap();
+    let config = Config::default().with_large_int("number");
     let mut text = "// Generated from crates/server/src/api/wire.rs; do not edit. To renew it:\n\
         // UPDATE=1 cargo test -p tachograph-server --test server contract\n"
         .to_owned();

@@ -1,5 +1,8 @@
 //! What was acknowledged is there after a crash.
 
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
+use prost::Message;
 use tachograph_store::EmbeddedConfig;
 
 use crate::generate::{Request, T0_MS};
@@ -57,28 +60,29 @@ async fn what_was_stored_is_there_after_a_restart_and_answers_the_same() {
 }
 
 #[tokio::test]
-async fn a_full_store_says_busy_with_the_time_to_come_back_and_loses_nothing() {
+async fn a_full_store_says_busy_with_the_time_to_come_back_and_keeps_what_it_took() {
     let data = tempfile::tempdir().unwrap();
     let mut tight = config(data.path());
     tight.store = EmbeddedConfig { hot_budget_bytes: 1, ..EmbeddedConfig::default() };
     let server = tachograph_server::serve(tight, std::future::pending()).await.unwrap();
     let addresses = server.addresses();
-    use prost::Message;
     let resource_spans = vec![Request::default().spans()];
-    let message = opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest { resource_spans };
+    let message = ExportTraceServiceRequest { resource_spans };
     let client = crate::running::client();
-    let post = client.post(format!("http://{}/v1/traces", addresses.otlp_http));
-    let post = post.header("content-type", "application/x-protobuf").body(message.encode_to_vec());
-    let response = post.send().await.unwrap();
+    let post = || {
+        let post = client.post(format!("http://{}/v1/traces", addresses.otlp_http));
+        post.header("content-type", "application/x-protobuf").body(message.encode_to_vec()).send()
+    };
+    assert_eq!(post().await.unwrap().status(), 200, "the first is let in, whatever its size");
+    let response = post().await.unwrap();
     assert_eq!(response.status(), 429);
     assert_eq!(response.headers()["retry-after"], "1");
     let status = client.get(format!("http://{}/api/status", addresses.api)).send().await.unwrap();
-    let status: serde_json::Value = status.json().await.unwrap();
-    assert_eq!((status["refused"]["busy"].as_u64(), status["stored"]["spans"].as_u64()), (Some(1), Some(0)));
+    let status: serde_json::Value = serde_json::from_str(&status.text().await.unwrap()).unwrap();
+    assert_eq!((status["refused"]["busy"].as_u64(), status["stored"]["spans"].as_u64()), (Some(1), Some(6)));
 
     let channel = tonic::transport::Endpoint::new(format!("http://{}", addresses.grpc)).unwrap().connect_lazy();
-    let mut grpc =
-        opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient::new(channel);
+    let mut grpc = TraceServiceClient::new(channel);
     let status = grpc.export(message).await.unwrap_err();
     assert_eq!(status.code(), tonic::Code::ResourceExhausted);
     let retry_info = b"type.googleapis.com/google.rpc.RetryInfo";

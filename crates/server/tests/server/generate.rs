@@ -11,36 +11,36 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Sta
 use tachograph_schema::attribute as name;
 use tachograph_schema::otlp::Attributes;
 
-pub const SECOND_NS: u64 = 1_000_000_000;
+pub(crate) const SECOND_NS: u64 = 1_000_000_000;
 /// 2026-11-24T03:00:00Z.
-pub const T0_NS: u64 = 1_795_489_200 * SECOND_NS;
+pub(crate) const T0_NS: u64 = 1_795_489_200 * SECOND_NS;
 /// The same in the API's milliseconds.
-pub const T0_MS: u64 = T0_NS / 1_000_000;
+pub(crate) const T0_MS: u64 = T0_NS / 1_000_000;
 
 /// One request with one choice.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub(crate) struct Request {
     /// Makes the ids.
-    pub number: u8,
-    pub start_ns: u64,
-    pub operation: &'static str,
-    pub model: &'static str,
-    pub service: &'static str,
-    pub instance: &'static str,
-    pub outcome: &'static str,
-    pub error_type: Option<&'static str>,
-    pub http_status: u16,
-    pub stream: bool,
-    pub finish_reason: &'static str,
-    pub input_tokens: u32,
-    pub cached_tokens: u32,
+    pub(crate) number: u8,
+    pub(crate) start_ns: u64,
+    pub(crate) operation: &'static str,
+    pub(crate) model: &'static str,
+    pub(crate) service: &'static str,
+    pub(crate) instance: &'static str,
+    pub(crate) outcome: &'static str,
+    pub(crate) error_type: Option<&'static str>,
+    pub(crate) http_status: u16,
+    pub(crate) stream: bool,
+    pub(crate) finish_reason: &'static str,
+    pub(crate) input_tokens: u32,
+    pub(crate) cached_tokens: u32,
     /// Microseconds from the start of `llm_request` to each token.
-    pub tokens_us: Vec<u64>,
-    pub queue_s: f64,
-    pub preemptions: u32,
-    pub engine_index: u32,
-    pub input: &'static str,
-    pub output: &'static str,
+    pub(crate) tokens_us: Vec<u64>,
+    pub(crate) queue_s: f64,
+    pub(crate) preemptions: u32,
+    pub(crate) engine_index: u32,
+    pub(crate) input: &'static str,
+    pub(crate) output: &'static str,
 }
 
 impl Default for Request {
@@ -70,41 +70,41 @@ impl Default for Request {
 }
 
 impl Request {
-    pub fn trace_id(&self) -> [u8; 16] {
+    pub(crate) fn trace_id(&self) -> [u8; 16] {
         [self.number; 16]
     }
 
-    pub fn trace_hex(&self) -> String {
+    pub(crate) fn trace_hex(&self) -> String {
         hex(&self.trace_id())
     }
 
     /// Id of the entry span.
-    pub fn span_hex(&self) -> String {
+    pub(crate) fn span_hex(&self) -> String {
         hex(&self.span_id(2))
     }
 
-    pub fn span_id(&self, ordinal: u8) -> [u8; 8] {
+    pub(crate) fn span_id(&self, ordinal: u8) -> [u8; 8] {
         [self.number, 0, 0, 0, 0, 0, 0, ordinal]
     }
 
-    pub fn ttft_s(&self) -> f64 {
+    pub(crate) fn ttft_s(&self) -> f64 {
         seconds(*self.tokens_us.first().unwrap())
     }
 
-    pub fn e2e_s(&self) -> f64 {
+    pub(crate) fn e2e_s(&self) -> f64 {
         seconds(*self.tokens_us.last().unwrap())
     }
 
-    pub fn tpot_s(&self) -> f64 {
+    pub(crate) fn tpot_s(&self) -> f64 {
         (self.e2e_s() - self.ttft_s()) / (self.tokens_us.len() - 1) as f64
     }
 
-    pub fn end_ns(&self) -> u64 {
+    pub(crate) fn end_ns(&self) -> u64 {
         self.start_ns + self.tokens_us.last().unwrap() * 1000
     }
 
     /// The whole tree.
-    pub fn spans(&self) -> ResourceSpans {
+    pub(crate) fn spans(&self) -> ResourceSpans {
         let mut resource = Attributes::default();
         resource.set(name::SERVICE_NAME, self.service).set(name::SERVICE_INSTANCE, self.instance);
         let spans = vec![
@@ -123,7 +123,7 @@ impl Request {
         }
     }
 
-    pub fn span(&self, ordinal: u8, parent: Option<u8>, span_name: &str, attributes: Attributes) -> Span {
+    pub(crate) fn span(&self, ordinal: u8, parent: Option<u8>, span_name: &str, attributes: Attributes) -> Span {
         Span {
             trace_id: self.trace_id().to_vec(),
             span_id: self.span_id(ordinal).to_vec(),
@@ -193,7 +193,7 @@ impl Request {
     }
 }
 
-pub fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
@@ -218,7 +218,7 @@ fn pack(times_us: &[u64]) -> Vec<u8> {
 }
 
 /// A metric with one series for each instance given.
-pub fn metrics(instance: &str, metrics: Vec<Metric>) -> ResourceMetrics {
+pub(crate) fn metrics(instance: &str, metrics: Vec<Metric>) -> ResourceMetrics {
     let mut resource = Attributes::default();
     resource.set(name::SERVICE_NAME, "assistant").set(name::SERVICE_INSTANCE, instance);
     ResourceMetrics {
@@ -229,13 +229,13 @@ pub fn metrics(instance: &str, metrics: Vec<Metric>) -> ResourceMetrics {
 }
 
 /// Attributes as the engines put them on their metrics.
-pub fn labels(model: &str, engine: u32) -> Vec<KeyValue> {
+pub(crate) fn labels(model: &str, engine: u32) -> Vec<KeyValue> {
     let mut attributes = Attributes::default();
     attributes.set("modelName", model).set("engine_index", engine);
     attributes.0
 }
 
-pub fn point(attributes: &[KeyValue], start_ns: u64, time_ns: u64, value: f64) -> NumberDataPoint {
+pub(crate) fn point(attributes: &[KeyValue], start_ns: u64, time_ns: u64, value: f64) -> NumberDataPoint {
     NumberDataPoint {
         attributes: attributes.to_vec(),
         start_time_unix_nano: start_ns,
@@ -245,15 +245,15 @@ pub fn point(attributes: &[KeyValue], start_ns: u64, time_ns: u64, value: f64) -
     }
 }
 
-pub fn gauge(metric: &str, data_points: Vec<NumberDataPoint>) -> Metric {
+pub(crate) fn gauge(metric: &str, data_points: Vec<NumberDataPoint>) -> Metric {
     let data = Some(metric::Data::Gauge(Gauge { data_points }));
     Metric { name: metric.to_owned(), unit: "1".to_owned(), data, ..Default::default() }
 }
 
-pub const DELTA: i32 = 1;
-pub const CUMULATIVE: i32 = 2;
+pub(crate) const DELTA: i32 = 1;
+pub(crate) const CUMULATIVE: i32 = 2;
 
-pub fn counter(metric: &str, aggregation_temporality: i32, data_points: Vec<NumberDataPoint>) -> Metric {
+pub(crate) fn counter(metric: &str, aggregation_temporality: i32, data_points: Vec<NumberDataPoint>) -> Metric {
     let data = Some(metric::Data::Sum(Sum { data_points, aggregation_temporality, is_monotonic: true }));
     Metric { name: metric.to_owned(), unit: "1".to_owned(), data, ..Default::default() }
 }

@@ -35,7 +35,7 @@ fn logs() -> ExportLogsServiceRequest {
     ExportLogsServiceRequest { resource_logs: vec![ResourceLogs { scope_logs, ..Default::default() }] }
 }
 
-pub fn compress(encoding: &str, plain: &[u8]) -> Vec<u8> {
+pub(crate) fn compress(encoding: &str, plain: &[u8]) -> Vec<u8> {
     match encoding {
         "gzip" => {
             let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

@@ -174,9 +174,8 @@ async fn where_the_server_was_sent_nothing_a_count_is_null() {
 #[tokio::test]
 async fn one_step_for_the_whole_range_is_one_number() {
     let (server, traffic) = started().await;
-    let set =
-        server.json(&format!("/api/series?series=requests:rate,ttft:max&from={T0_MS}&to={}&step=100", T0_MS + 100_000));
-    let set = set.await;
+    let range = format!("from={T0_MS}&to={}&step=100", T0_MS + 100_000);
+    let set = server.json(&format!("/api/series?series=requests:rate,ttft:max&{range}")).await;
     assert_eq!(set["times_ms"], serde_json::json!([T0_MS as f64]));
     let ended = traffic.iter().filter(|r| r.end_ns() < T0_NS + 100 * SECOND_NS).count();
     assert_near(values(&set["series"][0])[0], ended as f64 / 100.0, 1e-9, "requests");

@@ -9,7 +9,7 @@ use datafusion::arrow::datatypes::DataType;
 use tachograph_store::{Store, literal};
 
 use super::wanted::Combine;
-use super::{Groups, LOOKBACK_NS, SeriesQuery, Stat, label_columns, label_names, limit, request};
+use super::{Grid, Groups, LOOKBACK_NS, SeriesQuery, Stat, label_columns, label_names, limit, request};
 use crate::query::QueryError;
 use crate::query::column::{column, get, whole};
 
@@ -19,6 +19,8 @@ struct Sample {
     mean: f64,
     max: f64,
     last: f64,
+    /// Unix nanoseconds of the last.
+    last_ns: i64,
 }
 
 /// One series of a metric: its buckets, those of the time before the range included.
@@ -44,7 +46,7 @@ pub(super) async fn samples(store: &dyn Store, query: &SeriesQuery) -> Result<Sa
     let labels = label_names(query);
     let sql = format!(
         "SELECT name, series, bucket{labels}, avg(value) AS mean, max(value) AS max, \
-           last_value(value ORDER BY time) AS last \
+           last_value(value ORDER BY time) AS last, max(CAST(time AS BIGINT)) AS last_ns \
          FROM (SELECT name, concat(service, chr(1), instance, chr(1), labels) AS series, \
            (CAST(time AS BIGINT) - {base}) / {} AS bucket, time, value{} FROM points \
            WHERE time >= {} AND time < {} AND value IS NOT NULL AND name IN ({}) AND {}) \
@@ -63,13 +65,15 @@ pub(super) async fn samples(store: &dyn Store, query: &SeriesQuery) -> Result<Sa
     let bucket: Int64Array = column(&batch, "bucket", &DataType::Int64)?;
     let figures: Vec<Float64Array> =
         ["mean", "max", "last"].iter().map(|f| column(&batch, f, &DataType::Float64)).collect::<Result<_, _>>()?;
+    let last_ns: Int64Array = column(&batch, "last_ns", &DataType::Int64)?;
     let labels = request::labels(query, &batch)?;
     let mut all: BTreeMap<(String, String, Vec<String>), BTreeMap<i64, Sample>> = BTreeMap::new();
     for row in 0..batch.num_rows() {
         let text = |array: &StringArray| get(array, row).unwrap_or_default().to_owned();
         let figure = |i: usize| figures.get(i).and_then(|f| get(f, row)).unwrap_or(f64::NAN);
         let key = (text(&name), text(&series), labels.iter().map(text).collect());
-        let sample = Sample { mean: figure(0), max: figure(1), last: figure(2) };
+        let last_ns = get(&last_ns, row).unwrap_or_default();
+        let sample = Sample { mean: figure(0), max: figure(1), last: figure(2), last_ns };
         all.entry(key).or_default().insert(get(&bucket, row).unwrap_or_default() - before(query), sample);
     }
     let series = |((name, _, labels), buckets)| MetricSeries { name, labels, buckets };
@@ -87,8 +91,8 @@ impl Samples {
         let mut groups: BTreeMap<Vec<String>, Vec<Vec<f64>>> = BTreeMap::new();
         for series in self.0.iter().filter(|s| names.contains(&s.name.as_str())) {
             let cells = groups.entry(series.labels.clone()).or_insert_with(|| vec![Vec::new(); query.grid.buckets()]);
-            for (cell, index) in cells.iter_mut().zip(0_i64..) {
-                cell.extend(series.at(index, query.grid.step_ns(), stat));
+            for (cell, index) in cells.iter_mut().zip(0..) {
+                cell.extend(series.at(index, query.grid, stat));
             }
         }
         let combined = |cells: Vec<Vec<f64>>| cells.iter().map(|values| join(values, stat, combine)).collect();
@@ -97,7 +101,7 @@ impl Samples {
 }
 
 impl MetricSeries {
-    fn at(&self, bucket: i64, step_ns: i64, stat: Stat) -> Option<f64> {
+    fn at(&self, bucket: i64, grid: Grid, stat: Stat) -> Option<f64> {
         let (index, sample) = self.buckets.range(..=bucket).next_back()?;
         let value = match stat {
             _ if *index < bucket => sample.last,
@@ -105,7 +109,9 @@ impl MetricSeries {
             Stat::Last => sample.last,
             _ => sample.mean,
         };
-        ((bucket - index).saturating_mul(step_ns) <= LOOKBACK_NS && value.is_finite()).then_some(value)
+        let start_ns = grid.first_ns().saturating_add(grid.step_ns().saturating_mul(bucket));
+        let stands = start_ns.saturating_sub(sample.last_ns) < LOOKBACK_NS;
+        (stands && value.is_finite()).then_some(value)
     }
 }
 
