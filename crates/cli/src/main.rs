@@ -14,7 +14,7 @@ use clap::{Parser, Subcommand};
 
 /// The flight recorder for LLM inference engines.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(name = "tachograph", version, max_term_width = 100)]
 struct Tachograph {
     #[command(subcommand)]
     verb: Verb,

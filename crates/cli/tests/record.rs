@@ -15,6 +15,13 @@ fn record(dir: &std::path::Path) -> Command {
     command
 }
 
+/// Whether the process has a handler for `signal`: before, it would die of it as any program.
+fn catches(pid: u32, signal: Signal) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:\t")).unwrap();
+    u64::from_str_radix(mask, 16).unwrap() & (1 << (signal as i32 - 1)) != 0
+}
+
 fn errors(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
@@ -24,8 +31,10 @@ fn it_records_until_it_is_asked_to_stop_and_says_that_there_was_nothing() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let dir = tempfile::tempdir().unwrap();
         let mut child = record(dir.path()).spawn().unwrap();
-        sleep(Duration::from_millis(500));
-        assert_eq!(child.try_wait().unwrap(), None);
+        while !catches(child.id(), signal) {
+            assert_eq!(child.try_wait().unwrap(), None);
+            sleep(Duration::from_millis(20));
+        }
         kill(Pid::from_raw(child.id().cast_signed()), signal).unwrap();
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(3), "{}", errors(&output));

@@ -125,9 +125,9 @@ fn a_port_in_use_is_refused_and_nothing_is_touched() {
         let (_dir, data) = data();
         let mut command = tachograph();
         command.arg("serve").arg("--data-dir").arg(&data);
-        let all = ["--grpc-addr", "--http-addr", "--addr"];
-        let others = all.into_iter().filter(|other| *other != flag);
-        others.for_each(|other| drop(command.args([other, "127.0.0.1:0"])));
+        for other in ["--grpc-addr", "--http-addr", "--addr"].into_iter().filter(|other| *other != flag) {
+            command.args([other, "127.0.0.1:0"]);
+        }
         let refusal = refusal(&command.args([flag, &address]).output().unwrap());
         assert!(refusal.contains("in use") && refusal.contains(&address) && refusal.contains(flag), "{refusal}");
         assert!(!data.exists());
@@ -137,7 +137,9 @@ fn a_port_in_use_is_refused_and_nothing_is_touched() {
 #[test]
 fn an_address_that_others_can_reach_is_refused_because_keys_come_first() {
     let (_dir, data) = data();
-    let refusal = refusal(&serve(&data).args(["--addr", "0.0.0.0:0"]).output().unwrap());
+    let mut command = tachograph();
+    command.args(["serve", "--grpc-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0", "--addr", "0.0.0.0:0"]);
+    let refusal = refusal(&command.arg("--data-dir").arg(&data).output().unwrap());
     assert!(refusal.contains("keys") && refusal.contains("0.0.0.0:0") && refusal.contains("--addr"), "{refusal}");
     assert!(!data.exists());
 }

@@ -32,7 +32,7 @@ pub(crate) struct Serve {
     #[arg(long, env = "TACHOGRAPH_DATA_DIR", value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Form of the log lines on standard error.
-    #[arg(long, env = "TACHOGRAPH_LOG_FORMAT", value_enum, default_value_t = Format::Text)]
+    #[arg(long, env = "TACHOGRAPH_LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
     log_format: Format,
 }
 

@@ -41,8 +41,8 @@ impl Argv {
 
 /// What a terminal sends to stop a process.
 const STOPS: [i32; 3] = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
-/// What a terminal sends besides.
-const INTERRUPTS: [i32; 3] = [libc::SIGINT, libc::SIGQUIT, libc::SIGHUP];
+/// What is sent to end a process.
+const ENDS: [i32; 4] = [libc::SIGINT, libc::SIGQUIT, libc::SIGHUP, libc::SIGTERM];
 
 /// Has the child start with `mask`.
 ///
@@ -50,34 +50,35 @@ const INTERRUPTS: [i32; 3] = [libc::SIGINT, libc::SIGQUIT, libc::SIGHUP];
 /// waits for that, with it.
 pub(super) fn with_mask(command: &mut Command, mask: SigSet) -> &mut Command {
     let unblock = move || {
-        STOPS.iter().for_each(|stop| forget(*stop));
+        for stop in STOPS {
+            // SAFETY: sets a disposition that is no function, and then the one that was there.
+            unsafe {
+                let before = libc::signal(stop, libc::SIG_IGN);
+                libc::signal(stop, before);
+            }
+        }
         Ok(mask.thread_set_mask()?)
     };
     // SAFETY: signal and pthread_sigmask are async-signal-safe and the closure owns its argument.
     unsafe { command.pre_exec(unblock) }
 }
 
-/// Puts the child in a session of its own, out of reach of the terminal, and keeps descriptors beyond 0, 1 and 2 from
-/// it: they are the engine's, and a copy would hold its pipes and locks.
+/// Puts the child in a session of its own, out of reach of the terminal, has it ignore what is sent to end a process
+/// (unless it listens later), and keeps descriptors beyond 0, 1 and 2 from it: they are the engine's, and a copy would
+/// hold its pipes and locks.
 pub(super) fn apart(command: &mut Command) -> &mut Command {
     let detach = || {
         nix::unistd::setsid()?;
-        INTERRUPTS.iter().for_each(|interrupt| forget(*interrupt));
+        for end in ENDS {
+            // SAFETY: sets a disposition that is no function.
+            unsafe { libc::signal(end, libc::SIG_IGN) };
+        }
         // SAFETY: passes integers only. An old kernel without it costs nothing but the tidiness.
         unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
         Ok(())
     };
     // SAFETY: setsid, signal and close_range are async-signal-safe; the closure captures nothing.
     unsafe { command.pre_exec(detach) }
-}
-
-/// Drops a pending signal: ignoring it does. Its disposition stays.
-fn forget(number: i32) {
-    // SAFETY: sets a disposition that is no function, and then the one that was there.
-    unsafe {
-        let before = libc::signal(number, libc::SIG_IGN);
-        libc::signal(number, before);
-    }
 }
 
 /// A child whose state changed.
