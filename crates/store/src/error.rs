@@ -55,7 +55,7 @@ pub enum StoreError {
         /// What the system says; `StorageFull` where the disk is full.
         source: Arc<io::Error>,
     },
-    /// More was written than can be kept in memory until it is on disk. Nothing of this write was kept: try again later.
+    /// More was written than can be kept in memory until it is on disk. Nothing of this write was kept.
     #[error("the store is busy, {bytes} bytes wait for the disk, try again in a second")]
     Busy {
         /// Bytes waiting.

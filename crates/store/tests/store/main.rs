@@ -12,6 +12,7 @@ mod limits_of_queries;
 mod old_rows_go;
 mod only_select;
 mod queries;
+mod readers_miss_nothing;
 mod rows_come_back;
 mod segments_are_merged;
 mod segments_are_pruned;

@@ -24,7 +24,8 @@ async fn dictionary_columns_filter_group_and_sort_like_strings() {
     assert_eq!(number(&store, "SELECT count(*) FROM spans WHERE model IS NULL").await, 20);
     let groups = sql(
         &store,
-        "SELECT service, count(*) AS spans, sum(duration_ns) AS total FROM spans GROUP BY service ORDER BY service DESC",
+        "SELECT service, count(*) AS spans, sum(duration_ns) AS total FROM spans
+         GROUP BY service ORDER BY service DESC",
     )
     .await;
     assert_eq!(groups.len(), 1);

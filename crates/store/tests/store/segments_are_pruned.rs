@@ -5,7 +5,7 @@ use std::fs;
 use tachograph_store::{Embedded, Signal, Store, Table, literal};
 use tempfile::TempDir;
 
-use crate::toy::{ids, number, open, time_of, trace_id, try_sql, write};
+use crate::toy::{number, open, time_of, try_sql, write};
 
 /// Ten segments a table of 100 rows each, in order of time. All but the fourth are gone.
 async fn only_the_fourth() -> (TempDir, Embedded) {
@@ -59,25 +59,4 @@ async fn a_count_of_all_rows_opens_no_segment() {
     write(&store, Signal::Traces, 1000..1010).await.unwrap();
     assert_eq!(number(&store, "SELECT count(*) FROM spans").await, 1010);
     assert_eq!(store.stats().rows[&Table::Spans], 1010);
-}
-
-#[tokio::test]
-async fn a_merged_away_segment_stays_until_the_query_that_reads_it_has_ended() {
-    let directory = tempfile::tempdir().unwrap();
-    let config = tachograph_store::EmbeddedConfig { merge_segments: 2, ..crate::toy::quiet() };
-    let store = std::sync::Arc::new(crate::toy::open_with(directory.path(), config));
-    let reader = std::sync::Arc::clone(&store);
-    let reading = tokio::spawn(async move {
-        for _ in 0..30 {
-            let rows = ids(&reader, Table::Spans).await;
-            assert_eq!(rows, (0..rows.len() as u64).collect::<Vec<_>>());
-        }
-    });
-    for start in (0..200).step_by(10) {
-        write(&store, Signal::Traces, start..start + 10).await.unwrap();
-        store.flush().await.unwrap();
-    }
-    reading.await.unwrap();
-    let trace = store.trace(trace_id(100)).await.unwrap();
-    assert_eq!((trace.spans.num_rows(), trace.content.num_rows()), (4, 2));
 }

@@ -45,3 +45,46 @@ impl Drop for Segment {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::*;
+    use crate::table::Table;
+
+    fn segment(directory: &Path) -> Segment {
+        let entry = SegmentEntry {
+            table: Table::Logs,
+            id: 1,
+            file: "a.parquet".into(),
+            rows: 1,
+            bytes: 1,
+            arrow_bytes: 1,
+            min_time: 0,
+            max_time: 0,
+        };
+        std::fs::write(directory.join(&entry.file), "x").unwrap();
+        Segment::new(directory, entry)
+    }
+
+    #[test]
+    fn a_doomed_segment_stays_on_disk_until_nobody_knows_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let segment = segment(directory.path());
+        let path = segment.path.clone();
+        segment.doom();
+        assert!(path.exists());
+        drop(segment);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_segment_that_is_not_doomed_outlives_the_store() {
+        let directory = tempfile::tempdir().unwrap();
+        let segment = segment(directory.path());
+        let path = segment.path.clone();
+        drop(segment);
+        assert!(path.exists());
+    }
+}
