@@ -1,5 +1,6 @@
 //! What the server counts about itself: nothing is refused or kept without a number that says so.
 
+use std::array;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -7,35 +8,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tachograph_store::Signal;
 
 use crate::receive::Reason;
-use counter::Counters;
-
-mod counter {
-    use std::collections::BTreeMap;
-    use std::sync::atomic::{AtomicU64, Ordering};
-
-    /// One counter for each of a fixed set of names.
-    #[derive(Debug)]
-    pub(super) struct Counters<const N: usize>([AtomicU64; N]);
-
-    impl<const N: usize> Default for Counters<N> {
-        fn default() -> Self {
-            Self(std::array::from_fn(|_| AtomicU64::new(0)))
-        }
-    }
-
-    impl<const N: usize> Counters<N> {
-        /// Add to the counter at `index`; an index out of range counts nowhere.
-        pub(super) fn add(&self, index: usize, n: u64) {
-            if let Some(counter) = self.0.get(index) {
-                counter.fetch_add(n, Ordering::Relaxed);
-            }
-        }
-
-        pub(super) fn named(&self, names: [&str; N]) -> BTreeMap<String, u64> {
-            names.iter().zip(&self.0).map(|(name, n)| ((*name).to_owned(), n.load(Ordering::Relaxed))).collect()
-        }
-    }
-}
 
 /// Counters since the start.
 #[derive(Debug)]
@@ -85,6 +57,29 @@ impl Health {
     pub(crate) fn last_received_ms(&self) -> Option<f64> {
         let ns = self.last_spans_ns.load(Ordering::Relaxed);
         (ns > 0).then(|| millis(ns))
+    }
+}
+
+/// One counter for each of a fixed set of names.
+#[derive(Debug)]
+struct Counters<const N: usize>([AtomicU64; N]);
+
+impl<const N: usize> Default for Counters<N> {
+    fn default() -> Self {
+        Self(array::from_fn(|_| AtomicU64::new(0)))
+    }
+}
+
+impl<const N: usize> Counters<N> {
+    /// Add to the counter at `index`; an index out of range counts nowhere.
+    fn add(&self, index: usize, n: u64) {
+        if let Some(counter) = self.0.get(index) {
+            counter.fetch_add(n, Ordering::Relaxed);
+        }
+    }
+
+    fn named(&self, names: [&str; N]) -> BTreeMap<String, u64> {
+        names.iter().zip(&self.0).map(|(name, n)| ((*name).to_owned(), n.load(Ordering::Relaxed))).collect()
     }
 }
 

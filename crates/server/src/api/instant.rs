@@ -14,7 +14,8 @@ pub(super) fn parse(text: &str, now_ns: i64) -> Option<i64> {
         };
     }
     if let Ok(ms) = text.parse::<f64>() {
-        return nanos(ms * 1e6);
+        // The fraction apart: a double does not hold nanoseconds of our century.
+        return nanos(ms.trunc() * 1e6)?.checked_add(nanos(ms.fract().abs() * 1e6)?);
     }
     DateTime::parse_from_rfc3339(text).ok()?.timestamp_nanos_opt().filter(|ns| *ns >= 0)
 }

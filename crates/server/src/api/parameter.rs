@@ -72,11 +72,11 @@ pub(super) fn span_id(pairs: Vec<(String, String)>) -> Result<Option<[u8; 8]>> {
 }
 
 impl Parameters {
-    /// All values of a parameter, those that are separated by commas apart where it is a list.
+    /// All values of a parameter, which is read then.
     fn all(&mut self, name: &str) -> Vec<String> {
-        let (found, left) = std::mem::take(&mut self.left).into_iter().partition(|(key, _)| key == name);
+        let left = std::mem::take(&mut self.left);
+        let (found, left): (Vec<_>, Vec<_>) = left.into_iter().partition(|(key, _)| key == name);
         self.left = left;
-        let found: Vec<(String, String)> = found;
         found.into_iter().map(|(_, value)| value).collect()
     }
 

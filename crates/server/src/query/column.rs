@@ -25,6 +25,7 @@ pub(super) fn column<A: Array + Clone + 'static>(
 }
 
 /// The value of a row, none for null.
+#[allow(clippy::needless_pass_by_value)] // an accessor is a reference
 pub(super) fn get<A: ArrayAccessor>(array: A, row: usize) -> Option<A::Item> {
     (row < array.len() && array.is_valid(row)).then(|| array.value(row))
 }

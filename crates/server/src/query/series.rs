@@ -125,7 +125,7 @@ pub(crate) async fn series(store: &dyn Store, query: &SeriesQuery) -> Result<Ser
         series.extend(groups.into_iter().map(|(labels, values)| wire(query, wanted, labels, values)));
     }
     if query.wanted.iter().any(|w| w.quantity.counts_requests()) {
-        let covered = coverage::of(store, &query.grid).await?;
+        let covered = coverage::of(store, query.grid).await?;
         fill_zeros(query, &covered, &mut series);
     }
     Ok(SeriesSet { times_ms: query.grid.times_ms(), step_ms: query.grid.step_ms(), series })

@@ -1,5 +1,7 @@
 //! The spans of one trace, with everything that was sent about them.
 
+use std::collections::{HashMap, HashSet};
+
 use datafusion::arrow::array::{
     Array, BinaryArray, BooleanArray, FixedSizeBinaryArray, Int64Array, RecordBatch, StringArray, UInt8Array,
     UInt32Array, UInt64Array,
@@ -101,7 +103,7 @@ columns! {
 pub(crate) fn spans(rows: &TraceRows) -> Result<Vec<TraceSpan>, ArrowError> {
     let columns = SpanColumns::new(&rows.spans)?;
     let mut spans: Vec<TraceSpan> = (0..rows.spans.num_rows()).map(|row| columns.span(row)).collect();
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     spans.retain(|span| seen.insert(span.span_id.clone()));
     attach_content(&mut spans, &rows.content)?;
     Ok(in_tree_order(spans))
@@ -165,9 +167,10 @@ struct Links {
 
 fn attach_content(spans: &mut [TraceSpan], content: &RecordBatch) -> Result<(), ArrowError> {
     let columns = ContentColumns::new(content)?;
+    let index: HashMap<Vec<u8>, usize> = spans.iter().enumerate().map(|(i, s)| (s.span_id.clone(), i)).collect();
     for row in 0..columns.span_id.len() {
         let id = get(&columns.span_id, row).unwrap_or_default();
-        if let Some(span) = spans.iter_mut().find(|s| s.span_id == id) {
+        if let Some(span) = index.get(id).and_then(|i| spans.get_mut(*i)) {
             let text = |array: &StringArray| get(array, row).map(str::to_owned);
             span.content = Content {
                 input: text(&columns.input),
@@ -181,8 +184,6 @@ fn attach_content(spans: &mut [TraceSpan], content: &RecordBatch) -> Result<(), 
 }
 
 fn in_tree_order(mut spans: Vec<TraceSpan>) -> Vec<TraceSpan> {
-    use std::collections::HashMap;
-
     spans.sort_by(|a, b| (a.start_ns, &b.duration_ns, &a.span_id).cmp(&(b.start_ns, &a.duration_ns, &b.span_id)));
     let index: HashMap<&[u8], usize> = spans.iter().enumerate().map(|(i, s)| (s.span_id.as_slice(), i)).collect();
     let parent = |span: &TraceSpan| span.parent_span_id.as_deref().and_then(|id| index.get(id)).copied();

@@ -52,6 +52,21 @@ async fn levels_add_up_over_engines_shares_do_not_and_a_sample_stands_until_the_
 }
 
 #[tokio::test]
+async fn over_a_long_time_an_engine_that_was_restarted_is_not_counted_twice() {
+    let server = Running::start().await;
+    let of = |from: u64, value| {
+        let points = (from..from + 600).step_by(30).map(|s| point(&labels("llama", 0), 0, at(s), value)).collect();
+        vec![gauge("gen_ai_vllm_num_requests_running", points)]
+    };
+    server.metrics(vec![metrics("before", of(0, 4.0)), metrics("after", of(720, 8.0))]).await;
+    let range = format!("from={T0_MS}&to={}&step=1d", T0_MS + 1_320_000);
+    let set = server.json(&format!("/api/series?series=running:mean,running:max&{range}")).await;
+    let value = |i: usize| set["series"][i]["values"][0].as_f64().unwrap();
+    assert!((5.8..6.2).contains(&value(0)), "{}", value(0));
+    assert_eq!(value(1), 8.0);
+}
+
+#[tokio::test]
 async fn a_level_of_before_the_range_reaches_into_it() {
     let server = Running::start().await;
     let points = vec![point(&labels("llama", 0), 0, T0_NS - 60 * SECOND_NS, 0.0)];
@@ -88,7 +103,7 @@ async fn the_rate_of_delta_points_is_their_sum_over_their_interval() {
         (0..4).map(|i| point(&labels("llama", 0), at(i * 30), at(i * 30 + 30), 60.0 * (i + 1) as f64)).collect();
     server.metrics(vec![metrics("a", vec![counter("gen_ai_vllm_generation_tokens", DELTA, points)])]).await;
     let rates = &ask(&server, "generation_tokens:rate", "").await[0].1;
-    let expected: Vec<_> = (0..12).map(|bucket| Some(2.0 * (bucket / 3 + 1) as f64)).collect();
+    let expected: Vec<_> = (0..12).map(|bucket| Some(2.0 * f64::from(bucket / 3 + 1))).collect();
     assert_eq!(*rates, expected, "an interval of 30 s covers three buckets evenly");
 }
 

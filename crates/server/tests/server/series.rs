@@ -5,17 +5,20 @@ use serde_json::Value;
 use crate::generate::{Request, SECOND_NS, T0_MS, T0_NS};
 use crate::running::Running;
 
+/// A number of a request.
+type Figure = fn(&Request) -> f64;
+
 /// Ten requests in each of the first two minutes and none in the third, of two models.
 fn traffic() -> Vec<Request> {
     let one = |i: u8| Request {
         number: i + 1,
         start_ns: T0_NS + u64::from(i / 10) * 60 * SECOND_NS + u64::from(i % 10) * 5 * SECOND_NS,
-        model: if i % 2 == 0 { "llama" } else { "qwen" },
+        model: if i.is_multiple_of(2) { "llama" } else { "qwen" },
         outcome: ["ok", "ok", "ok", "failed", "refused", "aborted", "ok", "ok", "ok", "engine_died"]
             [usize::from(i % 10)],
         finish_reason: if i.is_multiple_of(5) { "length" } else { "stop" },
         input_tokens: 100 + u32::from(i),
-        preemptions: u32::from(i % 3 == 0),
+        preemptions: u32::from(i.is_multiple_of(3)),
         tokens_us: (1..=5 + u64::from(i % 10)).map(|t| t * 20_000 + u64::from(i) * 1000).collect(),
         ..Request::default()
     };
@@ -52,7 +55,7 @@ async fn counts_and_rates_are_those_of_the_requests_sent() {
     let (server, traffic) = started().await;
     let minute = |m: usize| &traffic[m * 10..(m + 1) * 10];
     let sum = |m: usize, of: fn(&Request) -> f64| minute(m).iter().map(of).sum::<f64>();
-    let cases: [(&str, fn(&Request) -> f64); 8] = [
+    let cases: [(&str, Figure); 8] = [
         ("requests", |_| 1.0),
         ("errors", |r| f64::from(u8::from(["failed", "refused", "engine_died"].contains(&r.outcome)))),
         ("aborted", |r| f64::from(u8::from(r.outcome == "aborted"))),
@@ -76,7 +79,7 @@ async fn counts_and_rates_are_those_of_the_requests_sent() {
 #[tokio::test]
 async fn latencies_are_those_of_the_requests_sent_and_null_where_none_ended() {
     let (server, traffic) = started().await;
-    let cases: [(&str, fn(&Request) -> f64); 7] = [
+    let cases: [(&str, Figure); 7] = [
         ("ttft", Request::ttft_s),
         ("tpot", Request::tpot_s),
         ("e2e", Request::e2e_s),
@@ -156,6 +159,18 @@ async fn series_are_split_by_a_label_and_filtered_as_the_list_is() {
     let series = ask(&server, "requests:count", "model=nothing").await;
     assert_eq!(values(&series[0]), [Some(0.0); 3]);
     assert!(ask(&server, "requests:count", "model=nothing&by=model").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_request_counts_under_each_of_its_finish_reasons_and_one_without_under_none() {
+    let server = Running::start().await;
+    let without = Request { finish_reason: "", ..Request::default() };
+    let several = Request { number: 2, finish_reason: "stop,length,stop", ..Request::default() };
+    server.spans(vec![without.spans(), several.spans()]).await;
+    let series = ask(&server, "requests:count", "by=finish_reason").await;
+    let reasons: Vec<_> = series.iter().map(|s| s["labels"]["finish_reason"].as_str().unwrap()).collect();
+    assert_eq!(reasons, ["", "length", "stop"]);
+    assert!(series.iter().all(|s| values(s)[0] == Some(1.0)), "{series:?}");
 }
 
 #[tokio::test]

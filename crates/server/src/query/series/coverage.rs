@@ -10,7 +10,7 @@ use crate::query::QueryError;
 use crate::query::column::{column, get, whole};
 
 /// For each bucket whether a span or a metric of any sender lies in it or within 90 s of it.
-pub(super) async fn of(store: &dyn Store, grid: &Grid) -> Result<Vec<bool>, QueryError> {
+pub(super) async fn of(store: &dyn Store, grid: Grid) -> Result<Vec<bool>, QueryError> {
     let (from, to) = (grid.first_ns().saturating_sub(LOOKBACK_NS), grid.to_ns().saturating_add(LOOKBACK_NS));
     let step = grid.step_ns();
     let end = "(CAST(start AS BIGINT) + duration_ns)";

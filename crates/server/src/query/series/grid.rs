@@ -34,50 +34,60 @@ impl Grid {
         (buckets <= MAX_BUCKETS).then_some(Self { first_ns, step_ns, buckets, to_ns })
     }
 
-    pub(super) fn buckets(&self) -> usize {
+    pub(super) fn buckets(self) -> usize {
         self.buckets
     }
 
     /// Start of the first bucket.
-    pub(super) fn first_ns(&self) -> i64 {
+    pub(super) fn first_ns(self) -> i64 {
         self.first_ns
     }
 
     /// End of the range.
-    pub(super) fn to_ns(&self) -> i64 {
+    pub(super) fn to_ns(self) -> i64 {
         self.to_ns
     }
 
-    pub(super) fn step_ns(&self) -> i64 {
+    pub(super) fn step_ns(self) -> i64 {
         self.step_ns
     }
 
     #[allow(clippy::cast_precision_loss)] // steps of weeks at most
-    pub(super) fn step_ms(&self) -> f64 {
+    pub(super) fn step_ms(self) -> f64 {
         self.step_ns as f64 / 1e6
     }
 
     /// Start and end of a bucket, the last one's end cut.
-    pub(super) fn bounds_ns(&self, bucket: usize) -> (i64, i64) {
+    pub(super) fn bounds_ns(self, bucket: usize) -> (i64, i64) {
         let start = self.first_ns + self.step_ns * i64::try_from(bucket).unwrap_or(i64::MAX / self.step_ns);
         (start, (start + self.step_ns).min(self.to_ns))
     }
 
+    /// The same range in buckets of at most `step_ns`, as far as there may be so many.
+    pub(super) fn finer(self, step_ns: i64) -> Self {
+        let most = i64::try_from(MAX_BUCKETS / self.buckets.max(1)).unwrap_or(1).max(1);
+        let pieces = (self.step_ns / step_ns).clamp(1, most);
+        let step_ns = self.step_ns / pieces + i64::from(self.step_ns % pieces != 0);
+        let width = self.to_ns.saturating_sub(self.first_ns);
+        let buckets = usize::try_from((width - 1) / step_ns + 1).unwrap_or(self.buckets);
+        Self { step_ns, buckets, ..self }
+    }
+
     /// Seconds of a bucket that are inside the range.
     #[allow(clippy::cast_precision_loss)] // steps of weeks at most
-    pub(super) fn width_s(&self, bucket: usize) -> f64 {
+    pub(super) fn width_s(self, bucket: usize) -> f64 {
         let (start, end) = self.bounds_ns(bucket);
         (end - start) as f64 / 1e9
     }
 
     /// Start of each bucket.
     #[allow(clippy::cast_precision_loss)] // a double holds milliseconds of our century to 1/4096
-    pub(super) fn times_ms(&self) -> Vec<f64> {
+    pub(super) fn times_ms(self) -> Vec<f64> {
         (0..self.buckets).map(|i| self.bounds_ns(i).0 as f64 / 1e6).collect()
     }
 
     /// The buckets that a time between `from_ns` and `to_ns` touches.
-    pub(super) fn touched(&self, from_ns: i64, to_ns: i64) -> std::ops::Range<usize> {
+    pub(super) fn touched(self, from_ns: i64, to_ns: i64) -> std::ops::Range<usize> {
         let index = |ns: i64| ns.saturating_sub(self.first_ns).div_euclid(self.step_ns);
         let clamp = |i: i64| usize::try_from(i).unwrap_or_default().min(self.buckets);
         clamp(index(from_ns))..clamp(index(to_ns.saturating_sub(1)).saturating_add(1))
@@ -129,6 +139,9 @@ mod tests {
         #[test]
         fn the_buckets_cover_the_range(from in 0..i64::MAX / 4, width in 1..i64::MAX / 4, step in 1..i64::MAX / 4) {
             if let Some(grid) = Grid::new(from, from + width, Some(step)) {
+                let fine = grid.finer(1 + step / 7);
+                prop_assert!(fine.buckets() <= MAX_BUCKETS && fine.step_ns <= grid.step_ns);
+                prop_assert_eq!(fine.bounds_ns(fine.buckets() - 1).1, from + width);
                 prop_assert!(grid.bounds_ns(0).0 <= from);
                 prop_assert_eq!(grid.bounds_ns(grid.buckets() - 1).1, from + width);
                 prop_assert_eq!(grid.touched(from, from + width), 0..grid.buckets());

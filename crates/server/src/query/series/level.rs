@@ -1,6 +1,7 @@
 //! Levels that engines report: running, waiting, KV cache usage.
 //!
-//! A sample stands for the time after it until the next one, at most for 90 s.
+//! A sample stands for the time after it until the next one, at most for 90 s. Engines are added up minute by minute and
+//! the minutes then joined to buckets, so that one that was restarted under another name does not count twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,14 +36,17 @@ struct MetricSeries {
 #[derive(Debug, Default)]
 pub(super) struct Samples(Vec<MetricSeries>);
 
+/// Longest time over which the samples of one engine are joined before engines are.
+const MINUTE_NS: i64 = 60_000_000_000;
+
 /// The samples that the series asked for need.
 pub(super) async fn samples(store: &dyn Store, query: &SeriesQuery) -> Result<Samples, QueryError> {
     let names: BTreeSet<&str> = query.wanted.iter().flat_map(|w| w.quantity.level_names(w.stat)).collect();
     if names.is_empty() {
         return Ok(Samples::default());
     }
-    let grid = &query.grid;
-    let base = grid.first_ns() - before(query) * grid.step_ns();
+    let grid = query.grid.finer(MINUTE_NS);
+    let base = grid.first_ns() - before(grid) * grid.step_ns();
     let labels = label_names(query);
     let sql = format!(
         "SELECT name, series, bucket{labels}, avg(value) AS mean, max(value) AS max, \
@@ -74,28 +78,32 @@ pub(super) async fn samples(store: &dyn Store, query: &SeriesQuery) -> Result<Sa
         let key = (text(&name), text(&series), labels.iter().map(text).collect());
         let last_ns = get(&last_ns, row).unwrap_or_default();
         let sample = Sample { mean: figure(0), max: figure(1), last: figure(2), last_ns };
-        all.entry(key).or_default().insert(get(&bucket, row).unwrap_or_default() - before(query), sample);
+        all.entry(key).or_default().insert(get(&bucket, row).unwrap_or_default() - before(grid), sample);
     }
     let series = |((name, _, labels), buckets)| MetricSeries { name, labels, buckets };
     Ok(Samples(all.into_iter().map(series).collect()))
 }
 
 /// Buckets before the range whose last value may reach into it.
-fn before(query: &SeriesQuery) -> i64 {
-    LOOKBACK_NS / query.grid.step_ns() + 1
+fn before(grid: Grid) -> i64 {
+    LOOKBACK_NS / grid.step_ns() + 1
 }
 
 impl Samples {
     /// Values of the metrics of these names, by label.
     pub(super) fn combined(&self, query: &SeriesQuery, names: &[&str], stat: Stat, combine: Combine) -> Groups {
+        let grid = query.grid.finer(MINUTE_NS);
         let mut groups: BTreeMap<Vec<String>, Vec<Vec<f64>>> = BTreeMap::new();
         for series in self.0.iter().filter(|s| names.contains(&s.name.as_str())) {
-            let cells = groups.entry(series.labels.clone()).or_insert_with(|| vec![Vec::new(); query.grid.buckets()]);
+            let cells = groups.entry(series.labels.clone()).or_insert_with(|| vec![Vec::new(); grid.buckets()]);
             for (cell, index) in cells.iter_mut().zip(0..) {
-                cell.extend(series.at(index, query.grid, stat));
+                cell.extend(series.at(index, grid, stat));
             }
         }
-        let combined = |cells: Vec<Vec<f64>>| cells.iter().map(|values| join(values, stat, combine)).collect();
+        let combined = |cells: Vec<Vec<f64>>| {
+            let minutes: Vec<Option<f64>> = cells.iter().map(|values| join_engines(values, stat, combine)).collect();
+            join_minutes(query, grid, &minutes, stat)
+        };
         groups.into_iter().map(|(labels, cells)| (labels, combined(cells))).collect()
     }
 }
@@ -115,14 +123,34 @@ impl MetricSeries {
     }
 }
 
-#[allow(clippy::cast_precision_loss)] // engines are not counted in 2^53
-fn join(values: &[f64], stat: Stat, combine: Combine) -> Option<f64> {
-    if values.is_empty() {
-        return None;
+/// Engines at one time.
+fn join_engines(values: &[f64], stat: Stat, combine: Combine) -> Option<f64> {
+    match (combine, stat) {
+        (Combine::Add, _) => values.iter().copied().reduce(|a, b| a + b),
+        (Combine::Share, Stat::Max) => values.iter().copied().reduce(f64::max),
+        (Combine::Share, _) => mean(values),
     }
-    Some(match (combine, stat) {
-        (Combine::Add, _) => values.iter().sum(),
-        (Combine::Share, Stat::Max) => values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-        (Combine::Share, _) => values.iter().sum::<f64>() / values.len() as f64,
-    })
+}
+
+/// The times of each bucket.
+fn join_minutes(query: &SeriesQuery, grid: Grid, minutes: &[Option<f64>], stat: Stat) -> Vec<Option<f64>> {
+    let mut buckets: Vec<Vec<f64>> = vec![Vec::new(); query.grid.buckets()];
+    for (minute, value) in minutes.iter().enumerate() {
+        let (start_ns, end_ns) = grid.bounds_ns(minute);
+        let bucket = query.grid.touched(start_ns, end_ns).next().and_then(|b| buckets.get_mut(b));
+        if let Some(bucket) = bucket {
+            bucket.extend(value);
+        }
+    }
+    let join = |values: Vec<f64>| match stat {
+        Stat::Max => values.into_iter().reduce(f64::max),
+        Stat::Last => values.last().copied(),
+        _ => mean(&values),
+    };
+    buckets.into_iter().map(join).collect()
+}
+
+#[allow(clippy::cast_precision_loss)] // engines and minutes are not counted in 2^53
+fn mean(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }

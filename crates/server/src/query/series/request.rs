@@ -16,8 +16,8 @@ use crate::query::column::{column, get, whole};
 pub(super) const LONGEST_REQUEST_NS: i64 = 6 * 3600 * 1_000_000_000;
 
 /// Each of the finish reasons of a request once, empty where there is none.
-pub(in crate::query) const FINISH_REASON: &str =
-    "unnest(array_distinct(string_to_array(coalesce(finish_reasons, ''), ',')))";
+pub(in crate::query) const FINISH_REASON: &str = "unnest(array_distinct(CASE WHEN coalesce(finish_reasons, '') = '' \
+    THEN make_array('') ELSE string_to_array(finish_reasons, ',') END))";
 
 /// Values of the series that are made from requests, by their index among those asked for.
 pub(super) async fn groups(store: &dyn Store, query: &SeriesQuery) -> Result<HashMap<usize, Groups>, QueryError> {
