@@ -335,7 +335,8 @@ values: Array<number | null>, };
  */
 export type Facets = { 
 /**
- * For each filter (`model`, `service`, `instance`, `operation`, `status`, `finish_reason`) its values, most frequent first.
+ * For each filter (`model`, `service`, `instance`, `operation`, `status`, `finish_reason`) its values, most
+ * frequent first.
  */
 facets: { [key in string]: Array<FacetValue> }, };
 

@@ -238,7 +238,8 @@ pub struct Series {
 /// Values to choose a filter from.
 #[derive(Clone, Debug, Serialize, TS)]
 pub struct Facets {
-    /// For each filter (`model`, `service`, `instance`, `operation`, `status`, `finish_reason`) its values, most frequent first.
+    /// For each filter (`model`, `service`, `instance`, `operation`, `status`, `finish_reason`) its values, most
+    /// frequent first.
     #[ts(type = "{ [key in string]: Array<FacetValue> }")]
     pub facets: BTreeMap<String, Vec<FacetValue>>,
 }

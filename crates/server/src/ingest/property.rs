@@ -195,7 +195,7 @@ fn otlp_value(attributes: &[KeyValue], key: &str) -> bool {
 #[test]
 fn the_columns_are_in_the_order_of_the_table() {
     let mut names: Vec<&str> = Table::Spans.schema().fields().iter().map(|f| f.name().as_str()).collect();
-    // These are built from arrays of columns of one type; a change of their order in the table would not be seen by types.
+    // These are built from arrays of columns of one type: the types would not show that the table's order changed.
     let first = names.iter().position(|n| *n == "input_tokens").unwrap();
     let same_types = [
         "input_tokens",

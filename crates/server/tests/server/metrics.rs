@@ -161,9 +161,8 @@ async fn a_metric_is_found_by_its_own_name() {
         vec![point(&labels("llama", 0), 0, at(3), 7.0), point(&labels("llama", 0), 0, at(4), 9.0)],
     );
     server.metrics(vec![metrics("a", vec![histogram, swapped])]).await;
-    let asked = format!(
-        "metric.{ttft}:mean,metric.{ttft}:rate,metric.num_swapped_sys:last,metric.num_swapped_sys:mean,metric.unheard_of"
-    );
+    let gauge = "metric.num_swapped_sys";
+    let asked = format!("metric.{ttft}:mean,metric.{ttft}:rate,{gauge}:last,{gauge}:mean,metric.unheard_of");
     let first: Vec<_> = ask(&server, &asked, "").await.into_iter().map(|(_, values)| values[0]).collect();
     assert_eq!(first, [Some(0.5), Some(2.0), Some(9.0), Some(8.0), None]);
 }

@@ -1,7 +1,7 @@
 //! Levels that engines report: running, waiting, KV cache usage.
 //!
-//! A sample stands for the time after it until the next one, at most for 90 s. Engines are added up minute by minute and
-//! the minutes then joined to buckets, so that one that was restarted under another name does not count twice.
+//! A sample stands for the time after it until the next one, at most for 90 s. Engines are added up minute by minute
+//! and the minutes then joined to buckets, so that one that was restarted under another name does not count twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 
