@@ -407,6 +407,10 @@ impl Join {
         request.end_ns = http_end_ns.unwrap_or(last_ns.max(last_end_ns)).max(request.start_ns);
         request.closed = closed;
         request.answer.end();
+        // Where there is one sequence the client was told how many tokens its answer has.
+        if let ([only], Some(told)) = (request.sequences.as_mut_slice(), request.answer.usage.completion_tokens) {
+            only.tokens.truncate(told);
+        }
         self.out.push(Joined::Request(Box::new(request)));
     }
 }

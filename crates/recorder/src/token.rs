@@ -55,6 +55,30 @@ impl Tokens {
         self.last_ns = t_ns;
     }
 
+    /// Forget all after the first `n`.
+    ///
+    /// The scheduler runs ahead: before a stop string is seen in the front end it has made more tokens, which the
+    /// engine throws away.
+    pub fn truncate(&mut self, n: u64) {
+        if n >= self.count {
+            return;
+        }
+        self.last_ns = n.checked_sub(1).and_then(|last| self.time_ns(last)).unwrap_or(self.last_ns);
+        self.count = n;
+        self.events.truncate(usize::try_from(n).unwrap_or(usize::MAX));
+        if n < self.kept {
+            let mut rest = self.offsets.as_slice();
+            for _ in 1..n {
+                if read_leb128(&mut rest).is_none() {
+                    break;
+                }
+            }
+            let kept_bytes = if n == 0 { 0 } else { self.offsets.len() - rest.len() };
+            self.offsets.truncate(kept_bytes);
+            self.kept = n;
+        }
+    }
+
     /// Tokens in all.
     #[must_use]
     pub fn count(&self) -> u64 {
@@ -162,6 +186,22 @@ mod tests {
         }
         assert_eq!((tokens.count(), tokens.left_out(), tokens.events().len()), (MAX_TOKENS + 10, 10, 4));
         assert_eq!(tokens.offsets(0).map(|b| b.len()), Some(1 + 2 * (MAX_TOKENS as usize - 1)));
+    }
+
+    #[test]
+    fn tokens_that_the_engine_threw_away_are_forgotten_with_their_times() {
+        for n in 0..6 {
+            let (mut all, mut wanted) = (Tokens::default(), Tokens::default());
+            for i in 1..=5u64 {
+                all.push(0, i * i * 1_000_000, 1, (i, 1, 0), 4);
+                if i <= n {
+                    wanted.push(0, i * i * 1_000_000, 1, (i, 1, 0), 4);
+                }
+            }
+            all.truncate(n);
+            assert_eq!((all.count(), all.left_out(), all.events()), (wanted.count(), 0, wanted.events()), "first {n}");
+            assert_eq!((all.offsets(0), all.last_ns()), (wanted.offsets(0), wanted.last_ns()), "first {n}");
+        }
     }
 
     #[test]

@@ -292,7 +292,8 @@ impl Answer {
                     parts.push(writer.gathered_call(call.id.as_deref(), &call.name, &call.arguments));
                 }
             }
-            if !parts.is_empty() {
+            // A choice that ended without a word is an answer too: its message has no parts.
+            if !parts.is_empty() || (!only_reasoning && choice.finish_reason.is_some()) {
                 let mut message = json!({"role": "assistant", "parts": parts});
                 if let (Some(reason), Value::Object(fields)) = (&choice.finish_reason, &mut message) {
                     fields.insert("finish_reason".into(), reason.clone().into());
