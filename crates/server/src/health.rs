@@ -50,8 +50,11 @@ impl Health {
         self.received.named(["spans", "points", "logs"])
     }
 
+    /// The reasons that occurred.
     pub(crate) fn refused_by_reason(&self) -> BTreeMap<String, u64> {
-        self.refused.named(Reason::ALL.map(Reason::name))
+        let mut refused = self.refused.named(Reason::ALL.map(Reason::name));
+        refused.retain(|_, n| *n > 0);
+        refused
     }
 
     pub(crate) fn last_received_ms(&self) -> Option<f64> {

@@ -139,5 +139,6 @@ async fn an_export_without_rows_is_taken_and_stores_nothing() {
     post(&server, "/v1/metrics", "application/json", "", b"{}").await;
     let status = server.json("/api/status").await;
     assert_eq!(status["received"]["spans"], 0);
+    assert_eq!(status["refused"], serde_json::json!({}));
     assert_eq!(status["last_received_ms"], serde_json::Value::Null);
 }
