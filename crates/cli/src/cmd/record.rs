@@ -1,7 +1,6 @@
 //! `tachograph record`: the recorder of one launch.
 
 use std::fs;
-use std::future::Future;
 use std::io::{ErrorKind, stdin};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -167,12 +166,10 @@ impl Stop {
         Ok(Self { term: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
 
-    fn asked(&mut self) -> impl Future<Output = ()> {
-        async {
-            tokio::select! {
-                _ = self.term.recv() => {}
-                _ = self.interrupt.recv() => {}
-            }
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
     }
 }

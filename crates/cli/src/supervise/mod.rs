@@ -97,7 +97,7 @@ fn observed(argv: &Argv, inject: Option<&Path>, dir: &Path) -> Command {
             command.env(PYTHON_PATH, path);
         }
         Some(inject) => {
-            say(&format!("nothing is observed: there are no hooks, {} is not a directory", inject.display()))
+            say(&format!("nothing is observed: there are no hooks, {} is not a directory", inject.display()));
         }
         None => {}
     }
