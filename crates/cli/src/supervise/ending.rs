@@ -21,7 +21,8 @@ pub(super) fn leave_as(status: ExitStatus) -> ! {
     std::process::exit(status.code().unwrap_or(1));
 }
 
-/// Raises signal `number`, which is blocked until then; other pending ones stay blocked. Returns where it does not kill.
+/// Raises signal `number`, which is blocked until then; other pending ones stay blocked. Returns where that does not
+/// kill.
 fn die_by(number: i32) {
     // SAFETY: sets a default disposition (no handler of ours exists) and raises a signal; `set` is initialised by
     // sigemptyset before it is used.

@@ -17,7 +17,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// Prints `ready`, then the name of every signal that it gets, and ends after half a second without one.
 pub(crate) const COUNTER: &str = "
 import signal, sys
-signals = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH}
+names = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGWINCH']
+signals = {signal.Signals[name] for name in names}
 signal.pthread_sigmask(signal.SIG_BLOCK, signals)
 print('ready', flush=True)
 wait = 20

@@ -6,7 +6,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill, killpg};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getpgid};
 use tachograph_ring::{MIN_CAPACITY, Writer};
 
 use crate::case::{COUNTER, Case, Running, eventually, processes};
@@ -15,6 +15,12 @@ fn counter(case: &Case) -> Running {
     let mut running = Running::start(case.run(&["--", "python3", "-c", COUNTER]).process_group(0));
     assert_eq!(running.line(), "ready");
     running
+}
+
+/// Processes of a group.
+fn members(group: i32) -> Vec<i32> {
+    let is_member = |pid: &i32| getpgid(Some(Pid::from_raw(*pid))).is_ok_and(|of| of.as_raw() == group);
+    processes().into_iter().map(|(pid, _)| pid).filter(is_member).collect()
 }
 
 const SENT: [Signal; 6] =
@@ -47,12 +53,7 @@ fn a_signal_to_the_process_group_is_not_sent_again() {
 fn a_signal_to_one_process_after_the_other_is_not_sent_again() {
     let case = Case::new();
     let mut running = counter(&case);
-    let group = running.pid();
-    let members = processes()
-        .into_iter()
-        .map(|(pid, _)| pid)
-        .filter(|pid| nix::unistd::getpgid(Some(Pid::from_raw(*pid))).is_ok_and(|of| of.as_raw() == group));
-    for pid in members {
+    for pid in members(running.pid()) {
         kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
     }
     assert_eq!(running.line(), "SIGTERM");
@@ -92,7 +93,7 @@ fn killing_the_engine_ends_the_supervisor_in_the_same_way() {
 #[test]
 fn the_engine_outlives_a_supervisor_that_was_killed_and_then_the_recorder_tidies_up() {
     let case = Case::new();
-    let mut running = Running::start(&mut case.run(&["--", "sh", "-c", "echo $$; exec sleep 60"]));
+    let mut running = Running::start(case.run(&["--", "sh", "-c", "echo $$; exec sleep 60"]).process_group(0));
     let engine = Pid::from_raw(running.line().parse().unwrap());
     case.recorder_other_than(None);
     kill(Pid::from_raw(running.pid()), Signal::SIGKILL).unwrap();
@@ -101,6 +102,7 @@ fn the_engine_outlives_a_supervisor_that_was_killed_and_then_the_recorder_tidies
     kill(engine, Signal::SIGKILL).unwrap();
     eventually("the end of the launch", || case.base().read_dir().ok()?.next().is_none().then_some(()));
     case.nothing_is_left();
+    eventually("an empty process group", || members(running.pid()).is_empty().then_some(()));
 }
 
 #[test]
@@ -125,10 +127,11 @@ fn a_recorder_without_a_supervisor_goes_on_as_long_as_a_process_of_the_engine_li
 fn a_group_that_is_killed_takes_the_engine_with_it() {
     let case = Case::new();
     let mut running = Running::start(case.run(&["--", "sh", "-c", "echo $$; exec sleep 60"]).process_group(0));
-    let engine = Pid::from_raw(running.line().parse().unwrap());
+    let engine = running.line().parse().unwrap();
+    assert!(members(running.pid()).contains(&engine));
     case.recorder_other_than(None);
     killpg(Pid::from_raw(running.pid()), Signal::SIGKILL).unwrap();
     running.end();
-    eventually("the engine's end", || kill(engine, None).is_err().then_some(()));
+    eventually("the engine's end", || members(running.pid()).is_empty().then_some(()));
     case.nothing_is_left();
 }
