@@ -4,6 +4,8 @@ import http.client
 import json
 import random
 import secrets
+import socket
+import sys
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +33,10 @@ WORDS = [
     "it",
 ]
 TIMEOUT_S = 120
+
+# Sixteen threads that parse streams keep each other from the interpreter for 5 ms a turn: clients would read late,
+# go away late, and a test would kill late.
+sys.setswitchinterval(0.0002)
 
 
 @dataclass
@@ -78,6 +84,8 @@ def send(host: str, port: int, kind: str, path: str, body: dict[str, Any], abort
         sent.status = response.status
         if body.get("stream") and response.status == 200:
             _read_stream(response, sent, abort_after)
+            if sent.aborted and connection.sock:
+                connection.sock.shutdown(socket.SHUT_RDWR)
         else:
             sent.raw = response.read().decode()
             _read_answer(sent)
@@ -124,7 +132,7 @@ def _read_stream(response: http.client.HTTPResponse, sent: Sent, abort_after: in
         sent.chunks += 1
         if abort_after is not None and sent.chunks >= abort_after:
             sent.aborted = True
-            break
+            return
     sent.raw = "\n".join(lines)
     sent.texts = [texts[index] for index in sorted(texts)]
     sent.finish_reasons = [reasons[index] for index in sorted(reasons)]

@@ -43,7 +43,7 @@ KINDS: dict[str, Kind] = {
     "chat stream, no usage asked": Kind(CHAT, lambda r: {"stream": True}),
     "chat, stop string": Kind(CHAT, lambda r: {"stop": ["e"], "ignore_eos": False}),
     "chat, long prompt": Kind(CHAT, lambda r: {"stream": True, "words": r.randint(200, 500), "max_tokens": 8}),
-    "aborted by the client": Kind(CHAT, lambda r: {"stream": True, "max_tokens": 1200}, abort_after=4),
+    "aborted by the client": Kind(CHAT, lambda r: {"stream": True, "max_tokens": 1800}, abort_after=4),
     "refused, bad parameter": Kind(CHAT, lambda r: {"temperature": -1}),
     "refused, unknown model": Kind(CHAT, lambda r: {"model": "no-such-model"}),
 }

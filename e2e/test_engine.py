@@ -123,10 +123,11 @@ def test_a_kill_of_the_engine_closes_its_sixteen_streams_with_an_error_and_their
     observed: Engine, server: Server
 ) -> None:
     """Last in this file: the engine does not come back."""
+    api_server = observed.api_server
     with ThreadPoolExecutor(16) as pool:
-        streams = [pool.submit(chat, observed, stream=True, max_tokens=1500, ignore_eos=True) for _ in range(16)]
+        streams = [pool.submit(chat, observed, stream=True, max_tokens=1900, ignore_eos=True) for _ in range(16)]
         time.sleep(2.5)
-        os.kill(observed.api_server, signal.SIGKILL)
+        os.kill(api_server, signal.SIGKILL)
         sent = [stream.result() for stream in streams]
     for one in sent:
         assert one.chunks > 0, "the stream never began"

@@ -246,4 +246,5 @@ def test_the_genai_histograms_stand_beside_them(run: Run, name: str) -> None:
         assert len(point.bucket_counts) == len(point.explicit_bounds) + 1
         labels: dict[str, Any] = attributes(point.attributes)
         assert labels["gen_ai.provider.name"] == "vllm"
-        assert labels["gen_ai.request.model"] == "tiny"
+        # What was refused before the engine saw it names no model while content is off.
+        assert labels.get("gen_ai.request.model") == "tiny" or "error.type" in labels

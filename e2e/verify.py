@@ -126,20 +126,15 @@ def summary(api: str, sent: list[Sent], wrong: dict[str, list[str]]) -> str:
     lines.append(f"{'all':32} {len(sent):5} {sum(right.values()):16}")
     received = ", ".join(f"{count} {table}" for table, count in status["received"].items())
     lines.append(f"the server acknowledged {received}; refused: {status['refused'] or 'nothing'}")
-    dropped = dropped_by_agent(api)
-    lines.append(f"the agent dropped: {dropped or 'nothing'}")
+    lines.append(f"the agent dropped: {dropped_by_agent(api) or 'nothing'}")
     return "\n".join(lines)
 
 
-def dropped_by_agent(api: str) -> dict[str, float]:
-    """What the agents say they had to drop, by reason, from their own metric."""
-    series = get(f"{api}/api/series?series=metric.tachograph.dropped:last&from=now-1h&by=reason")["series"]
-    dropped: dict[str, float] = {}
-    for one in series:
-        values = [value for value in one["values"] if value is not None]
-        if values and values[-1]:
-            dropped[one["labels"].get("reason", "unknown")] = values[-1]
-    return dropped
+def dropped_by_agent(api: str) -> float:
+    """How much the agents say they had to drop, from their own metric."""
+    series = get(f"{api}/api/series?series=metric.tachograph.dropped:last&from=now-1h")["series"]
+    values = [value for one in series for value in one["values"] if value is not None]
+    return float(values[-1]) if values else 0.0
 
 
 def main() -> None:

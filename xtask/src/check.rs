@@ -103,31 +103,13 @@ fn end_to_end(dev: &Venv, agent: &Venv) -> Result<()> {
             .env("TACHOGRAPH_TEST_MODEL", &model)
             .env("TACHOGRAPH_TEST_DATA", &data),
     )?;
-    browser(dev, agent, &data)
+    browser(agent, &data)
 }
 
-/// The screens over real data, then over a list of ten thousand.
-fn browser(dev: &Venv, agent: &Venv, data: &Path) -> Result<()> {
-    let web = place::root().join("web");
+/// The screens over the data that the real engine left.
+fn browser(agent: &Venv, data: &Path) -> Result<()> {
     let ports = up::Ports::choose()?;
     let _server = up::server(agent, &ports, data)?;
-    let playwright = |project: &str| {
-        let mut npx = Command::new("npx");
-        npx.current_dir(&web)
-            .args(["playwright", "test", "--project", project])
-            .env("TACHOGRAPH_URL", ports.url())
-            .env("TACHOGRAPH_ARTIFACTS", place::artifacts());
-        npx
-    };
-    step::run("the UI in Chromium", &mut playwright("screens"))?;
-    step::run(
-        "ten thousand requests",
-        Command::new(dev.bin("python")).arg(place::root().join("e2e/synthesize.py")).args([
-            "--endpoint",
-            &format!("http://127.0.0.1:{}", ports.http),
-            "--requests",
-            "10000",
-        ]),
-    )?;
-    step::run("the UI in Chromium, ten thousand rows", &mut playwright("scale"))
+    let mut playwright = build::npm(&place::root().join("web"));
+    step::run("the UI in Chromium", playwright.args(["run", "e2e"]).env("TACHOGRAPH_URL", ports.url()))
 }

@@ -35,7 +35,7 @@ pub(super) fn span(
         .set(name::PROVIDER, settings.provider.as_str())
         .set(name::REQUEST_MODEL, request.request_model().map(str::to_owned));
     parameters(request, &mut attributes);
-    answer(request, &mut attributes);
+    answer(request, operation, &mut attributes);
     figures(request, &mut attributes);
     messages(request, &mut attributes);
     let (outcome, error) = request.outcome();
@@ -70,9 +70,9 @@ fn parameters(request: &Request, attributes: &mut Attributes) {
         .set(name::STOP_SEQUENCES, (!stop.is_empty()).then_some(stop));
 }
 
-fn answer(request: &Request, attributes: &mut Attributes) {
+fn answer(request: &Request, operation: Operation, attributes: &mut Attributes) {
     let answer = &request.answer;
-    let external = || request.sequences.first().map(|s| s.external_id.clone()).filter(|id| !id.is_empty());
+    let external = || request.sequences.first().and_then(|s| told_id(&s.external_id, operation));
     let reasons = finish_reasons(request);
     let chunk_ns = if answer.is_streamed() { answer.first_content_ns.or(request.edge.first_chunk_ns) } else { None };
     attributes
@@ -80,6 +80,15 @@ fn answer(request: &Request, attributes: &mut Attributes) {
         .set(name::RESPONSE_MODEL, request.response_model().map(str::to_owned))
         .set(name::FINISH_REASONS, (!reasons.is_empty()).then_some(reasons))
         .set(name::TIME_TO_FIRST_CHUNK, chunk_ns.map(|t_ns| seconds(request.start_ns, t_ns)));
+}
+
+/// The id that the client is told. Where a request may hold several prompts, vLLM adds `-<index of the prompt>` to it.
+fn told_id(external_id: &str, operation: Operation) -> Option<String> {
+    let id = match external_id.rsplit_once('-') {
+        Some((id, index)) if operation != Operation::Chat && index.bytes().all(|b| b.is_ascii_digit()) => id,
+        _ => external_id,
+    };
+    (!id.is_empty()).then(|| id.to_owned())
 }
 
 /// One for each choice in the order of their index: the client's (`tool_calls`) where it was said, else the engine's.
