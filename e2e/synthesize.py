@@ -1,9 +1,5 @@
-"""Synthetic requests in the shape that the agent exports, for tests of scale and of crashes; no engine is behind them.
+"""Synthetic requests in the shape that the agent exports, for tests of crashes; no engine is behind them."""
 
-synthesize.py --endpoint http://127.0.0.1:4318 --requests 10000
-"""
-
-import argparse
 import random
 import secrets
 import time
@@ -14,7 +10,6 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
-BATCH = 250
 SECOND_NS = 1_000_000_000
 
 
@@ -109,19 +104,3 @@ def post(endpoint: str, body: bytes) -> None:
     request = urllib.request.Request(f"{endpoint}/v1/traces", body, {"Content-Type": "application/x-protobuf"})
     with urllib.request.urlopen(request, timeout=30) as response:
         assert response.status == 200, response.status
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--endpoint", default="http://127.0.0.1:4318")
-    parser.add_argument("--requests", type=int, default=10_000)
-    parser.add_argument("--spread-s", type=float, default=3000.0)
-    args = parser.parse_args()
-    for first in range(0, args.requests, BATCH):
-        count = min(BATCH, args.requests - first)
-        post(args.endpoint, export_request("synthetic", [secrets.token_hex(16) for _ in range(count)], args.spread_s))
-    print(f"sent {args.requests} requests")
-
-
-if __name__ == "__main__":
-    main()
