@@ -13,6 +13,8 @@ mod tidy;
 mod up;
 mod venv;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -43,8 +45,18 @@ enum Job {
     Bench(bench::Bench),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Cli::parse().job {
+fn main() -> ExitCode {
+    match run(Cli::parse().job) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(job: Job) -> anyhow::Result<()> {
+    match job {
         Job::Up(args) => up::run(&args),
         Job::Check(args) => check::run(&args),
         Job::Ui => build::ui(),

@@ -104,7 +104,7 @@ names! {
     CHOICE_INDEX = "tachograph.choice_index";
     /// How the request ended: `ok`, `aborted`, `refused`, `failed`, `engine_died`.
     OUTCOME = "tachograph.outcome";
-    /// Output tokens' times: for each token, LEB128 microseconds since the previous one, the first since the span's start.
+    /// Output tokens' times: for each, LEB128 microseconds since the previous one, the first since the span's start.
     TOKEN_OFFSETS = "tachograph.token.offsets";
     /// Index of a token among those of its sequence, from 0.
     TOKEN_INDEX = "gen_ai.token.index";

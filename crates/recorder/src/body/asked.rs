@@ -177,7 +177,10 @@ mod tests {
         assert_eq!(input_of(&json!({"prompt": "hi"})), r#"[{"role":"user","parts":[{"type":"text","content":"hi"}]}]"#);
         assert_eq!(
             input_of(&json!({"prompt": [[1, 2, 3], "b"]})),
-            r#"[{"role":"user","parts":[{"type":"text","content":"[3 token ids]"}]},{"role":"user","parts":[{"type":"text","content":"b"}]}]"#
+            concat!(
+                r#"[{"role":"user","parts":[{"type":"text","content":"[3 token ids]"}]},"#,
+                r#"{"role":"user","parts":[{"type":"text","content":"b"}]}]"#
+            )
         );
         assert!(input_of(&json!({"prompt": [1, 2]})).contains("[2 token ids]"));
     }
