@@ -28,9 +28,14 @@ impl Terminal {
         let pty = openpty(None, None).unwrap();
         let stream = |descriptor: &OwnedFd| Stdio::from(descriptor.try_clone().unwrap());
         command.stdin(stream(&pty.slave)).stdout(stream(&pty.slave)).stderr(stream(&pty.slave));
-        // SAFETY: setsid and ioctl are async-signal-safe; 0 is the terminal.
+        // A shell without job control starts what it starts with `&` deaf to the keyboard, and so would be all that
+        // descends from it: a terminal's session begins as a login does.
+        // SAFETY: signal, setsid and ioctl are async-signal-safe; no handler is set; 0 is the terminal.
         unsafe {
             command.pre_exec(|| {
+                for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGTSTP] {
+                    libc::signal(signal, libc::SIG_DFL);
+                }
                 nix::unistd::setsid()?;
                 libc::ioctl(0, libc::TIOCSCTTY, 0);
                 Ok(())
