@@ -15,6 +15,8 @@ from process import Server
 from synthesize import export_request, post
 
 KILLS = 10
+PAUSE_S = 0.005
+"""Between the exports of a writer: all that is acknowledged must fit one page of the list."""
 
 
 def test_every_acknowledged_span_is_there_after_ten_kills_in_the_middle_of_ingest(
@@ -55,6 +57,7 @@ def _write(server: Server, stop: threading.Event, acknowledged: list[str]) -> No
             time.sleep(0.01)
             continue
         acknowledged.append(trace_id)
+        time.sleep(PAUSE_S)
 
 
 def test_a_malformed_export_is_refused_with_the_reason_and_counted(server: Server) -> None:
