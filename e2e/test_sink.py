@@ -144,7 +144,10 @@ def test_refused_and_aborted_requests_are_traced_with_their_errors(run: Run) -> 
         spans = run.traces[one.trace_id]
         outcomes = {attributes(span.attributes).get("tachograph.outcome") for span in spans} - {None}
         if one.aborted:
-            assert outcomes == {"aborted"}
+            # Now and then the HTTP server does not see that a client went away, and the engine answers to the end.
+            [request] = named(spans, "llm_request")
+            unseen = attributes(request.attributes)["gen_ai.usage.output_tokens"] == one.body["max_tokens"]
+            assert outcomes == {"ok" if unseen else "aborted"}
         elif one.status != 200:
             assert outcomes == {"refused"}
             operation = next(span for span in spans if "gen_ai.operation.name" in attributes(span.attributes))
@@ -219,10 +222,12 @@ def test_counters_are_what_the_load_makes_them(run: Run) -> None:
     asked_usage = [one for one in whole if one.usage]
     tokens_known = sum(one.usage["completion_tokens"] for one in asked_usage if one.usage)
     finished = run.metrics["gen_ai_vllm_request_success"]
-    for reason in ("stop", "length"):
-        assert total(finished, finished_reason=reason) == sum(one.finish_reasons.count(reason) for one in whole)
-    aborted = sum(one.aborted for one in run.sent)
-    assert total(finished, finished_reason="abort") == aborted
+    stopped, cut, aborted = (total(finished, finished_reason=reason) for reason in ("stop", "length", "abort"))
+    assert stopped == sum(one.finish_reasons.count("stop") for one in whole)
+    # An abort that the HTTP server did not see ends by its length.
+    gone = sum(one.aborted for one in run.sent)
+    assert cut + aborted == sum(one.finish_reasons.count("length") for one in whole) + gone
+    assert 0 < aborted <= gone
     spans = [span for _, _, span in run.spans if span.name == "llm_request"]
     output = sum(attributes(span.attributes)["gen_ai.usage.output_tokens"] for span in spans)
     assert total(run.metrics["gen_ai_vllm_generation_tokens"]) == output >= tokens_known

@@ -70,7 +70,12 @@ def faults(sent: Sent, found: dict[str, Any]) -> list[str]:
         expect("status", "refused", row["status"])
         expect("llm_request spans", 0, tree["request"])
         return wrong
-    expect("status", "aborted" if sent.aborted else "ok", row["status"])
+    if sent.aborted:
+        # Now and then the HTTP server does not see that a client went away, and the engine answers to the end.
+        unseen = row["finish_reasons"] == ["length"] and row["output_tokens"] == sent.body["max_tokens"]
+        expect("status", "ok" if unseen else "aborted", row["status"])
+    else:
+        expect("status", "ok", row["status"])
     expect("llm_request spans", sent.choices, tree["request"])
     if tree["wait"] < sent.choices or tree["prefill"] < sent.choices:
         wrong.append(f"stages are missing: {dict(tree)}")
