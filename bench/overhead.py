@@ -26,8 +26,15 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 MAX_TOKENS = 64
 PROMPT_WORDS = 24
 
-NAMES = {"VLLM::EngineCor": "EngineCore", "VLLM::Worker": "Worker", "vllm": "API server", "tachograph": "agent"}
-"""Process names (the kernel cuts them at 15 characters) and what they are called in the report."""
+NAMES = {
+    "VLLM::EngineCor": "EngineCore",
+    "VLLM::Worker": "Worker",
+    "vllm": "API server",
+    "tachograph": "agent",
+    "exe": "agent",
+}
+"""Process names (the kernel cuts them at 15 characters) and what they are called in the report. The supervisor starts the
+recorder as /proc/self/exe."""
 
 
 def tree_cpu(root: int) -> dict[str, float]:
