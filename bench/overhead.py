@@ -33,8 +33,9 @@ NAMES = {
     "tachograph": "agent",
     "exe": "agent",
 }
-"""Process names (the kernel cuts them at 15 characters) and what they are called in the report. The supervisor starts the
-recorder as /proc/self/exe."""
+"""Process names (the kernel cuts them at 15 characters) and what they are called in the report.
+
+The supervisor starts the recorder as /proc/self/exe."""
 
 
 def tree_cpu(root: int) -> dict[str, float]:
