@@ -173,7 +173,7 @@ export const PANELS: readonly Panel[] = [
       { key: 'errors:rate', label: 'errors', ink: 'error', dash: [2, 2], width: 1.5 },
       { key: 'aborted:rate', label: 'aborted', ink: 'abort', dash: [4, 3] },
     ],
-    source: 'Requests by their arrival; errors: refused, failed, engine died; aborted: the client went away',
+    source: 'Requests, counted when they end; errors: refused, failed, engine died; aborted: the client went away',
     measure: 'e2e',
   },
 ];
