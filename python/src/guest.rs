@@ -164,6 +164,7 @@ pub(crate) fn probe(name: Text<'_>, state: Text<'_>, detail: Text<'_>) {
         let state = match &*state.get(TEXT_LIMIT) {
             "live" => ProbeState::Live,
             "missing" => ProbeState::Missing,
+            "not_applicable" => ProbeState::NotApplicable,
             "removed" => ProbeState::Removed,
             unknown => return Err(PyValueError::new_err(format!("unknown state: {unknown}"))),
         };

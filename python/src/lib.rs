@@ -27,5 +27,5 @@ mod _probe {
     #[pymodule_export]
     use crate::http::{HttpRequest, http_start};
     #[pymodule_export]
-    use crate::scheduler::{engine, finished, preempted, queued, step, step_outputs};
+    use crate::scheduler::{engine, finished, preempted, queued, sample, step, step_outputs};
 }

@@ -6,7 +6,9 @@ use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping};
-use tachograph_ring::record::{Engine, Finished, Member, Preempted, Queued, Record, Step, StepOutput, StepOutputs};
+use tachograph_ring::record::{
+    Engine, Figure, Finished, Member, Preempted, Quantity, Queued, Record, Sample, Step, StepOutput, StepOutputs,
+};
 
 use crate::argument::{Int, Real, Text, attribute, finish_reason, int_attribute, key};
 use crate::finish;
@@ -185,4 +187,37 @@ pub(crate) fn finished(ids: &Bound<'_, PyAny>, engine_index: Int, reason: Text<'
         }
         Ok(())
     });
+}
+
+#[pyfunction]
+pub(crate) fn sample(engine_index: Int, figures: &Bound<'_, PyDict>) {
+    quietly(|| {
+        let t_ns = now_ns();
+        let mut known = Vec::with_capacity(figures.len());
+        for (name, value) in figures.iter() {
+            let quantity = quantity(&name.extract::<Text<'_>>()?.get(TEXT_LIMIT))
+                .ok_or_else(|| PyValueError::new_err("unknown quantity"))?;
+            if let Some(value) = value.extract::<Real>()?.0 {
+                known.push(Figure { quantity, value });
+            }
+        }
+        let engine_index = engine_index.count();
+        write(&Record::Sample(Sample { t_ns, engine_index, figures: Cow::Borrowed(&known) }));
+        Ok(())
+    });
+}
+
+fn quantity(name: &str) -> Option<Quantity> {
+    Some(match name {
+        "swapped" => Quantity::Swapped,
+        "cpu_kv_usage" => Quantity::CpuKvUsage,
+        "prompt_tokens" => Quantity::PromptTokens,
+        "used_tokens" => Quantity::UsedTokens,
+        "token_usage" => Quantity::TokenUsage,
+        "gen_throughput" => Quantity::GenThroughput,
+        "cache_hit_rate" => Quantity::CacheHitRate,
+        "spec_accept_length" => Quantity::SpecAcceptLength,
+        "stat_reports" => Quantity::StatReports,
+        _ => return None,
+    })
 }

@@ -24,7 +24,7 @@ def counters() -> dict[str, int]:
 
 def process(role: str, engine: str, engine_version: str, engine_generation: str, python: str) -> None: ...
 def probe(name: str, state: str, detail: str) -> None:
-    """`state`: live, missing or removed."""
+    """`state`: live, missing, not_applicable or removed."""
 
 def fault(name: str, error: str) -> None: ...
 
@@ -107,3 +107,8 @@ def step_outputs(engine_index: int, step: int, by_client: Mapping[int, Any]) -> 
 
 def finished(ids: Sequence[str], engine_index: int, reason: str) -> None:
     """`reason`: stop, length, abort, error or repetition."""
+
+def sample(engine_index: int, figures: Mapping[str, float]) -> None:
+    """Figures that only one engine has, by quantity: swapped, cpu_kv_usage, prompt_tokens (vLLM V0), used_tokens,
+    token_usage, gen_throughput, cache_hit_rate, spec_accept_length, stat_reports (SGLang). Levels replace, counts add
+    (`crates/ring/src/record.rs`). A dict, and one call per step at most, only where something changed."""

@@ -168,7 +168,7 @@ impl Join {
             Record::SequenceAbort(abort) => {
                 abort.keys.iter().for_each(|&key| self.fact(key, abort.t_ns, None, Fact::AbortAsked));
             }
-            Record::Process(_) | Record::Probe(_) | Record::Fault(_) | Record::Engine(_) => {}
+            Record::Process(_) | Record::Probe(_) | Record::Fault(_) | Record::Engine(_) | Record::Sample(_) => {}
         }
     }
 
@@ -435,5 +435,6 @@ pub fn time_ns(record: &Record<'_>) -> u64 {
         Record::Preempted(r) => r.t_ns,
         Record::StepOutputs(r) => r.t_ns,
         Record::Finished(r) => r.t_ns,
+        Record::Sample(r) => r.t_ns,
     }
 }

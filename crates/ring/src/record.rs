@@ -76,6 +76,9 @@ pub enum Record<'a> {
     StepOutputs(StepOutputs<'a>),
     /// The scheduler ended a sequence outside a step's outputs (an abort).
     Finished(Finished),
+    /// Figures of an engine that only its own generation has.
+    #[serde(borrow)]
+    Sample(Sample<'a>),
 }
 
 /// Who writes this ring.
@@ -117,6 +120,8 @@ pub enum ProbeState {
     Live,
     /// The engine has no such function (another version).
     Missing,
+    /// This engine, generation or front end does its work elsewhere; nothing is lost.
+    NotApplicable,
     /// It raised too often and was taken out.
     Removed,
 }
@@ -453,4 +458,47 @@ pub struct Finished {
     pub engine_index: u32,
     /// Why.
     pub reason: FinishReason,
+}
+
+/// Figures of one engine at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sample<'a> {
+    /// When.
+    pub t_ns: u64,
+    /// Data-parallel rank of the engine.
+    pub engine_index: u32,
+    /// What is known; a quantity that is not named keeps its last value.
+    pub figures: Cow<'a, [Figure]>,
+}
+
+/// One quantity and its value.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Figure {
+    /// Which.
+    pub quantity: Quantity,
+    /// In the quantity's unit.
+    pub value: f64,
+}
+
+/// What a [`Sample`] tells. Levels are replaced by the next sample, counts are added to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Quantity {
+    /// Level: sequences swapped out to the CPU (vLLM V0).
+    Swapped,
+    /// Level: share of the CPU KV cache in use, 0 to 1 (vLLM V0).
+    CpuKvUsage,
+    /// Count: prompt tokens computed (vLLM V0 `num_prompt_tokens_iter`).
+    PromptTokens,
+    /// Level: KV cache tokens in use (SGLang `num_used_tokens`).
+    UsedTokens,
+    /// Level: share of the KV cache in use, 0 to 1 (SGLang `token_usage`).
+    TokenUsage,
+    /// Level: tokens generated per second, as the engine reports it (SGLang `gen_throughput`).
+    GenThroughput,
+    /// Level: share of prompt tokens found in the cache, 0 to 1, as the engine reports it (SGLang `cache_hit_rate`).
+    CacheHitRate,
+    /// Level: mean length accepted in speculative decoding (SGLang `spec_accept_length`).
+    SpecAcceptLength,
+    /// Count: statistics reports of the scheduler (SGLang).
+    StatReports,
 }

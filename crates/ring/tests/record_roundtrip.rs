@@ -9,7 +9,7 @@ use tachograph_ring::record::*;
 use tachograph_ring::{Reader, Writer};
 
 /// Number of variants of [`Record`].
-const KINDS: usize = 17;
+const KINDS: usize = 18;
 
 /// Random values for the fields of any record.
 #[derive(Clone, Debug)]
@@ -119,7 +119,7 @@ fn records(v: &Values) -> Vec<Record<'_>> {
     let process =
         Process { t_ns, pid: v.small[0], role: a, engine: b, engine_version: c, engine_generation: d, python: e };
     let outcome = v.pick([HttpOutcome::Complete, HttpOutcome::Disconnected, HttpOutcome::Raised]);
-    let state = v.pick([ProbeState::Live, ProbeState::Missing, ProbeState::Removed]);
+    let state = v.pick([ProbeState::Live, ProbeState::Missing, ProbeState::NotApplicable, ProbeState::Removed]);
     let mut records = vec![
         Record::Process(process),
         Record::Probe(Probe { t_ns, name: a, state, detail: b }),
@@ -139,7 +139,7 @@ fn records(v: &Values) -> Vec<Record<'_>> {
 }
 
 /// The records that hold lists.
-fn engine_records(v: &Values) -> [Record<'_>; 5] {
+fn engine_records(v: &Values) -> [Record<'_>; 6] {
     let (t_ns, engine_index) = (v.n[0], v.small[0]);
     let keys = v.list.iter().map(|(n, _)| SequenceKey(*n));
     let front = |key| FrontOutput { key, first: v.flag, finish: v.some(v.finish()) };
@@ -149,8 +149,14 @@ fn engine_records(v: &Values) -> [Record<'_>; 5] {
         cached_tokens: v.some(tokens),
         finish: v.some(v.finish()),
     };
+    let quantity = v.pick([Quantity::Swapped, Quantity::PromptTokens, Quantity::TokenUsage, Quantity::StatReports]);
     let member = |&(n, tokens): &(u64, u32)| Member { key: SequenceKey(n), tokens };
     [
+        Record::Sample(Sample {
+            t_ns,
+            engine_index,
+            figures: v.real.iter().map(|&value| Figure { quantity, value }).collect(),
+        }),
         Record::FrontOutputs(FrontOutputs { t_ns, outputs: keys.clone().map(front).collect() }),
         Record::SequenceAbort(SequenceAbort { t_ns, keys: keys.collect() }),
         Record::Engine(Engine {

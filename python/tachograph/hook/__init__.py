@@ -24,7 +24,7 @@ MODULES = frozenset(
         "vllm.v1.engine.output_processor",
     }
 )
-"""Modules with hooks; `table.py` says which."""
+"""Modules with hooks, of all engines; `table.py` says whose."""
 
 
 def install() -> None:

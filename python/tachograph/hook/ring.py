@@ -19,12 +19,14 @@ class Ring:
     """Wraps `_probe`, whose calls do nothing until the ring is open.
 
     `content` says whether message text may enter it; False until it is open. `opened` is called when it is.
+    `generation` is that of the engine, `v0` or `v1`, once a hook has met it.
     """
 
     def __init__(self, probe: ModuleType, opened: Callable[[], None]) -> None:
         self.probe = probe
         self._opened = opened
         self.content = False
+        self.generation = ""
         self._tried = False
         self._fork_watched = False
         self._points: list[tuple[str, str, str]] = []
@@ -47,7 +49,8 @@ class Ring:
             os.register_at_fork(after_in_child=self._forked)
         self.content = setting.content
         here = engine.detect()
-        self.probe.process(role, here.name, here.version, here.generation, platform.python_version())
+        generation = self.generation or here.generation
+        self.probe.process(role, here.name, here.version, generation, platform.python_version())
         for point in self._points:
             self.probe.probe(*point)
         self._opened()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple
 
 from tachograph.hook import engine
 from tachograph.hook.asgi import edge
 from tachograph.hook.ring import Ring
 from tachograph.hook.say import say
-from tachograph.hook.vllm_v1 import points
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -17,29 +17,68 @@ if TYPE_CHECKING:
     from tachograph.hook.point import Point
 
 
+class Line(NamedTuple):
+    """The hooks of one engine and generation."""
+
+    engine: str
+    generation: str
+    package: str
+
+
+LINES = (
+    Line("vllm", "v1", "tachograph.hook.vllm_v1"),
+    Line("vllm", "v0", "tachograph.hook.vllm_v0"),
+    Line("sglang", "", "tachograph.hook.sglang"),
+)
+"""The engines that we know."""
+
+
 class Table:
-    """The points, by module, of every engine that we know."""
+    """The points of the engine that this process imports; of one that it does not import none are made."""
 
     def __init__(self, probe: ModuleType) -> None:
         self.ring = Ring(probe, self.report_absent)
-        self._points: tuple[Point, ...] = (edge(self.ring), *points(self.ring))
+        self._edge = edge(self.ring)
+        self._points: dict[Line, tuple[Point, ...]] = {}
 
     def attach(self, module: ModuleType) -> None:
         """Wrap what is to be wrapped in a module that was just imported."""
-        for point in self._points:
-            if point.module == module.__name__:
-                point.attach(module, self.ring)
+        name = module.__name__
+        if name == self._edge.module:
+            self._edge.attach(module, self.ring)
+            return
+        for line in LINES:
+            if name.partition(".")[0] == line.engine:
+                for point in self.points(line):
+                    if point.module == name:
+                        point.attach(module, self.ring)
+
+    def points(self, line: Line) -> tuple[Point, ...]:
+        """The points of an engine line, made when they are first asked for."""
+        if line not in self._points:
+            self._points[line] = import_module(line.package).points(self.ring)
+        return self._points[line]
 
     def report_absent(self) -> None:
-        """Note as missing what no import will ever bring: another version, generation or front end."""
+        """Note what no import will ever bring: another version, generation or front end."""
         here = engine.detect()
-        for point in self._points:
-            if here.generation == "v0" and point.module.startswith("vllm.v1."):
-                self.ring.point(point.name, "missing", f"the V0 engine does not use it; {point.lost}")
-            elif not engine.has_module(point.module):
-                self.ring.point(point.name, "missing", f"{here.name} {here.version} has no such module; {point.lost}")
-            elif point.around is not None and os.environ.get("VLLM_USE_RUST_FRONTEND") == "1":
-                self.ring.point(point.name, "missing", f"vLLM's Rust front end runs no Python; {point.lost}")
+        generation = self.ring.generation or here.generation
+        if os.environ.get(_RUST_FRONT_ENDS.get(here.name, ""), "").strip().lower() in ("1", "true"):
+            lost = f"{here.name}'s Rust front end runs no Python; {self._edge.lost}"
+            self.ring.point(self._edge.name, "missing", lost)
+        for line in LINES:
+            if line.engine != here.name:
+                continue
+            for point in self.points(line):
+                if line.generation != generation:
+                    detail = f"the {generation.upper()} engine does not use it"
+                    self.ring.point(point.name, "not_applicable", detail)
+                elif not engine.has_module(point.module):
+                    lost = f"{here.name} {here.version} has no such module; {point.lost}"
+                    self.ring.point(point.name, "missing", lost)
+
+
+_RUST_FRONT_ENDS = {"vllm": "VLLM_USE_RUST_FRONTEND", "sglang": "SGLANG_RUST_SERVER"}
 
 
 _table: Table | None = None
