@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from conftest import FILES, FakeEngine, hooked
+from conftest import FakeEngine, hooked
 from stub_probe import StubProbe
 
 from tachograph.hook import MODULES, table
@@ -96,6 +97,16 @@ def test_the_generation_is_v0_only_where_it_was_chosen_and_exists(
     monkeypatch.setitem(sys.modules, "vllm", vllm)
     monkeypatch.setenv("VLLM_USE_V1", use_v1)
     assert detect() == Engine("vllm", version, generation)
+
+
+@pytest.mark.parametrize("begin", [FakeEngine.processor, FakeEngine.scheduler])
+def test_a_hook_that_met_the_engine_knows_its_generation_better_than_the_environment(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, begin: Callable[[FakeEngine], object]
+) -> None:
+    monkeypatch.setenv("VLLM_USE_V1", "0")
+    monkeypatch.setattr(sys.modules["vllm"], "__version__", "0.8.5.post2")
+    begin(engine)
+    assert engine.probe.named("process")[0].args[3] == "v1"
 
 
 def test_without_a_ring_the_engine_runs_and_one_line_says_what_is_not_observed(

@@ -10,7 +10,7 @@ from conftest import FakeEngine
 from stub_probe import StubProbe
 
 from tachograph.hook.asgi import HTTP_ID
-from tachograph.hook.vllm_v1.config import served_model
+from tachograph.hook.vllm_config import served_model
 
 
 def sampling(**changed: Any) -> SimpleNamespace:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tachograph.hook.point import Point
-from tachograph.hook.vllm_v1.config import engine_index, limit, served_model
+from tachograph.hook.vllm_config import engine_index, limit, served_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,6 +93,7 @@ class Core:
         config = scheduler.vllm_config
         index = engine_index(config.parallel_config)
         scheduler._tachograph_steps = Steps(index, load_of(scheduler))
+        self._ring.generation = "v1"
         self._ring.open("engine_core")
         self._probe.engine(
             engine_index=index,

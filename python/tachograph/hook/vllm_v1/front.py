@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from tachograph.hook.asgi import HTTP_ID
 from tachograph.hook.point import Point
-from tachograph.hook.vllm_v1.config import served_model
+from tachograph.hook.sampling import sampling
+from tachograph.hook.vllm_config import served_model
 
 if TYPE_CHECKING:
     from tachograph.hook.ring import Ring
@@ -51,6 +52,7 @@ class Front:
         self._model = served_model(vllm_config)
 
     def processor_made(self, _note: None, _result: Any, _processor: Any, *_args: Any, **_kwargs: Any) -> None:
+        self._ring.generation = "v1"
         self._ring.open("api_server")
 
     def adding(self, processor: Any, request: Any, *_args: Any, **_kwargs: Any) -> bool:
@@ -85,15 +87,7 @@ class Front:
             prompt_tokens=_prompt_tokens(request),
             pool=params is None,
             model=self._model if lora is None else lora.lora_name,
-            n=getattr(params, "n", 1),
-            max_tokens=getattr(params, "max_tokens", None),
-            temperature=getattr(params, "temperature", None),
-            top_p=getattr(params, "top_p", None),
-            top_k=_top_k(params),
-            seed=getattr(params, "seed", None),
-            frequency_penalty=getattr(params, "frequency_penalty", None),
-            presence_penalty=getattr(params, "presence_penalty", None),
-            stop=_stop(params) if self._ring.content else (),
+            **sampling(params, self._ring.content),
         )
 
     def processed(
@@ -112,13 +106,3 @@ def _prompt_tokens(request: Any) -> int:
     if tokens is None:
         tokens = getattr(request, "prompt_embeds", None)
     return 0 if tokens is None else len(tokens)
-
-
-def _top_k(params: Any) -> int | None:
-    top_k = getattr(params, "top_k", None)
-    return None if top_k is None or top_k <= 0 else int(top_k)
-
-
-def _stop(params: Any) -> Any:
-    stop = getattr(params, "stop", None) or ()
-    return (stop,) if isinstance(stop, str) else stop
