@@ -10,18 +10,13 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from engine.command import Command, serve
+from engine.recipe import DEFAULT, RECIPES
+
 ENGINE_START_S = 600
 """A cold vLLM imports for minutes on two cores."""
 SERVER_START_S = 30
 STOP_S = 30
-MODEL_NAME = "tiny"
-
-ENGINE_ENVIRONMENT = {
-    "HF_HUB_OFFLINE": "1",
-    "VLLM_CPU_KVCACHE_SPACE": "1",
-    "VLLM_NO_USAGE_STATS": "1",
-    "DO_NOT_TRACK": "1",
-}
 
 
 def free_port() -> int:
@@ -156,21 +151,20 @@ class Server(Process):
         self.wait_until(f"{self.api}/healthz", SERVER_START_S)
 
 
-class Engine(Process):
-    """A real vLLM with a tiny model; under the agent where `agent` is given."""
+class EngineProcess(Process):
+    """An engine that serves on `port`; under the agent where `agent` is given."""
 
     def __init__(
         self,
-        vllm: Path,
-        model: Path,
+        command: Command,
+        port: int,
         log: Path,
         agent: Path | None = None,
         endpoint: str = "",
         settings: dict[str, str] | None = None,
     ) -> None:
         super().__init__(log)
-        self.vllm, self.model, self.agent = vllm, model, agent
-        self.port = free_port()
+        self.command, self.port, self.agent = command, port, agent
         self.settings = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
             "OTEL_METRIC_EXPORT_INTERVAL": "1000",
@@ -179,12 +173,11 @@ class Engine(Process):
 
     def start(self) -> None:
         """Start it; it takes a while to be ready."""
-        command = [str(self.vllm), "serve", str(self.model), "--served-model-name", MODEL_NAME]
-        command += ["--max-model-len", "2048", "--host", "127.0.0.1", "--port", str(self.port)]
         if self.agent:
-            self.spawn([str(self.agent / "tachograph-instrument"), *command], ENGINE_ENVIRONMENT | self.settings)
+            launcher = str(self.agent / "tachograph-instrument")
+            self.spawn([launcher, *self.command.arguments], self.command.environment | self.settings)
         else:
-            self.spawn(command, ENGINE_ENVIRONMENT)
+            self.spawn(self.command.arguments, self.command.environment)
 
     def wait_ready(self) -> None:
         """Wait until it serves."""
@@ -208,3 +201,21 @@ class Engine(Process):
         found = [pid for pid, line in children.items() if " record --dir " not in line]
         assert len(found) == 1, children
         return found[0]
+
+
+class Engine(EngineProcess):
+    """A real vLLM with a tiny model; under the agent where `agent` is given."""
+
+    def __init__(
+        self,
+        vllm: Path,
+        model: Path,
+        log: Path,
+        agent: Path | None = None,
+        endpoint: str = "",
+        settings: dict[str, str] | None = None,
+    ) -> None:
+        port = free_port()
+        command = serve(RECIPES[DEFAULT], model, port)
+        command.arguments[0] = str(vllm)
+        super().__init__(command, port, log, agent, endpoint, settings)

@@ -33,23 +33,20 @@ fn overhead(pairs: u32, level: u8) -> Result<()> {
     build::ui()?;
     let agent = build::agent()?;
     let engine = engine::vllm()?;
-    let model = engine::tiny_model(&engine)?;
     let ports = up::Ports::choose()?;
     let data = tempdir()?;
     let _server = up::server(&agent, &ports, &data)?;
 
     let plain_port = up::free_port(0)?;
-    let mut plain = Command::new(&engine.vllm);
-    plain.arg("serve").arg(&model);
-    let plain = up::start_engine("vLLM without the agent", up::engine_settings(&mut plain, plain_port), plain_port)?;
+    let mut plain = engine.command(None, plain_port)?;
+    let plain = up::start_engine("vLLM without the agent", &mut plain, plain_port)?;
 
     let agent_port = up::free_port(0)?;
-    let mut observed = Command::new(agent.bin("tachograph-instrument"));
-    observed.arg(&engine.vllm).arg("serve").arg(&model);
-    let observed = up::engine_settings(&mut observed, agent_port)
+    let mut observed = engine.command(Some(&agent), agent_port)?;
+    observed
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://127.0.0.1:{}", ports.grpc))
         .env("OTEL_INSTRUMENTATION_VLLM_TRACING_LEVEL", level.to_string());
-    let observed = up::start_engine("vLLM under the agent", observed, agent_port)?;
+    let observed = up::start_engine("vLLM under the agent", &mut observed, agent_port)?;
 
     let status = Command::new("python3")
         .arg(place::root().join("bench/overhead.py"))

@@ -87,8 +87,7 @@ fn pytest(dev: &Venv, agent: &Venv) -> Command {
 fn end_to_end(dev: &Venv, agent: &Venv) -> Result<()> {
     let root = place::root();
     step::run("install Chromium", Command::new("bash").arg(root.join("e2e/install-browser.sh")))?;
-    let engine = engine::vllm()?;
-    let model = engine::tiny_model(&engine)?;
+    let engine = engine::vllm()?.launch(0)?;
     let data = place::scratch().join("e2e-data");
     if data.exists() {
         fs::remove_dir_all(&data)?;
@@ -99,8 +98,8 @@ fn end_to_end(dev: &Venv, agent: &Venv) -> Result<()> {
             .arg("e2e")
             .arg("--junit-xml")
             .arg(place::artifacts().join("e2e.xml"))
-            .env("TACHOGRAPH_TEST_VLLM", &engine.vllm)
-            .env("TACHOGRAPH_TEST_MODEL", &model)
+            .env("TACHOGRAPH_TEST_VLLM", engine.program()?)
+            .env("TACHOGRAPH_TEST_MODEL", &engine.model)
             .env("TACHOGRAPH_TEST_DATA", &data),
     )?;
     browser(agent, &data)

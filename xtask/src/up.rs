@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
+use crate::engine::{self, Engine};
 use crate::service::{self, Service};
 use crate::venv::Venv;
-use crate::{build, engine, place, step};
+use crate::{build, place, step};
 
 /// Requests of the bounded load: every kind twenty times.
 const REQUESTS: u32 = 240;
@@ -82,9 +83,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         return service::wait_for_ctrl_c(&mut []);
     }
     let engine = engine::vllm()?;
-    let model = engine::tiny_model(&engine)?;
     let port = free_port(8000)?;
-    let mut vllm = vllm(&agent, &engine.vllm, &model, port, &ports)?;
+    let mut vllm = vllm(&agent, &engine, port, &ports)?;
     let mut load = load_command(port);
     if args.once {
         once(load, &ports)?;
@@ -127,13 +127,12 @@ pub(crate) fn server(agent: &Venv, ports: &Ports, data: &Path) -> Result<Service
 }
 
 /// A real vLLM under the agent, once it answers.
-fn vllm(agent: &Venv, vllm: &Path, model: &Path, port: u16, ports: &Ports) -> Result<Service> {
-    let mut command = Command::new(agent.bin("tachograph-instrument"));
-    command.arg(vllm).arg("serve").arg(model);
-    let command = engine_settings(&mut command, port)
+fn vllm(agent: &Venv, engine: &Engine, port: u16, ports: &Ports) -> Result<Service> {
+    let mut command = engine.command(Some(agent), port)?;
+    command
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://127.0.0.1:{}", ports.grpc))
         .env("OTEL_METRIC_EXPORT_INTERVAL", "2000");
-    start_engine("vLLM under the agent", command, port)
+    start_engine("vLLM under the agent", &mut command, port)
 }
 
 /// Start an engine and wait until it answers.
@@ -145,17 +144,6 @@ pub(crate) fn start_engine(name: &str, command: &mut Command, port: u16) -> Resu
         Ok(answers(port, "/health"))
     })?;
     Ok(service)
-}
-
-/// What a tiny model on a small machine needs.
-pub(crate) fn engine_settings(command: &mut Command, port: u16) -> &mut Command {
-    command
-        .args(["--served-model-name", "tiny", "--max-model-len", "2048", "--host", "127.0.0.1"])
-        .args(["--port", &port.to_string()])
-        .env("HF_HUB_OFFLINE", "1")
-        .env("VLLM_CPU_KVCACHE_SPACE", "1")
-        .env("VLLM_NO_USAGE_STATS", "1")
-        .env("DO_NOT_TRACK", "1")
 }
 
 /// The load script against an engine.

@@ -1,0 +1,1 @@
+"""Engines as data: how each version is installed, started, and what its processes are called."""
