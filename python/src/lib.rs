@@ -15,6 +15,7 @@ mod http;
 mod scheduler;
 mod text;
 mod trace_context;
+mod vllm_v0;
 
 /// Python's view; documented in `_probe.pyi`. Not for free-threaded Python, where a fork could find the ring locked
 /// by another thread.
@@ -28,4 +29,6 @@ mod _probe {
     use crate::http::{HttpRequest, http_start};
     #[pymodule_export]
     use crate::scheduler::{engine, finished, preempted, queued, sample, step, step_outputs};
+    #[pymodule_export]
+    use crate::vllm_v0::{v0_step, v0_step_outputs};
 }

@@ -112,3 +112,23 @@ def sample(engine_index: int, figures: Mapping[str, float]) -> None:
     """Figures that only one engine has, by quantity: swapped, cpu_kv_usage, prompt_tokens (vLLM V0), used_tokens,
     token_usage, gen_throughput, cache_hit_rate, spec_accept_length, stat_reports (SGLang). Levels replace, counts add
     (`crates/ring/src/record.rs`). A dict, and one call per step at most, only where something changed."""
+
+def v0_step(
+    start_ns: int,
+    engine_index: int,
+    step: int,
+    groups: Sequence[Any],
+    prefills: int,
+    lookahead: int,
+    running: int,
+    waiting: int,
+    kv_usage: float,
+) -> int:
+    """Like `step`, for vLLM V0. `groups`: ScheduledSequenceGroups (reads seq_group.request_id, token_chunk_size), the
+    first `prefills` of them computing prompts, the others a token each and `lookahead` more. Returns the prompt tokens
+    of the step (vLLM's `num_prompt_tokens_iter`); 0 when the ring is not open."""
+
+def v0_step_outputs(engine_index: int, step: int, groups: Sequence[Any], only: str | None) -> None:
+    """Like `step_outputs`, for vLLM V0: what the sequences of ScheduledSequenceGroups (of `only` that request, if it is
+    given) got since they were told last, which is kept on the SequenceGroup as `_tachograph_told`. Reads first_seq's
+    status and data (_output_token_ids, _num_cached_tokens). Writes no record where nothing is new."""

@@ -27,7 +27,23 @@ FILES = {
     "vllm.v1.engine.async_llm": "vllm/v1/engine/async_llm.py",
     "vllm.v1.engine.llm_engine": "vllm/v1/engine/llm_engine.py",
     "vllm.v1.core.sched.scheduler": "vllm/v1/core/sched/scheduler.py",
+    "vllm.sequence": "vllm/sequence.py",
+    "vllm.core.scheduler": "vllm/core/scheduler.py",
+    "vllm.engine.llm_engine": "vllm/engine/llm_engine.py",
+    "vllm.engine.async_llm_engine": "vllm/engine/async_llm_engine.py",
+    "vllm.engine.multiprocessing.client": "vllm/engine/multiprocessing/client.py",
+    "vllm.engine.multiprocessing.engine": "vllm/engine/multiprocessing/engine.py",
 }
+PARENTS = (
+    "fastapi",
+    "vllm.v1",
+    "vllm.v1.engine",
+    "vllm.v1.core",
+    "vllm.v1.core.sched",
+    "vllm.core",
+    "vllm.engine",
+    "vllm.engine.multiprocessing",
+)
 
 
 class FakeEngine(NamedTuple):
@@ -90,7 +106,7 @@ def hooked(probe: StubProbe, monkeypatch: pytest.MonkeyPatch, runtime_dir: Path)
     for name in FILES:
         # Registers the name with monkeypatch, so that the fake is gone after the test.
         monkeypatch.setitem(sys.modules, name, ModuleType(name))
-    for parent in ("vllm.v1", "vllm.v1.engine", "vllm.v1.core", "vllm.v1.core.sched", "fastapi"):
+    for parent in PARENTS:
         monkeypatch.setitem(sys.modules, parent, ModuleType(parent))
     table = Table(probe)
     modules = {name: fresh(name) for name in FILES}

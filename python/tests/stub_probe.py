@@ -40,6 +40,7 @@ class StubProbe(ModuleType):
         self.broken: dict[str, BaseException] = {}
         self.opened = False
         self.requests = 0
+        self.prompt_tokens = 0
 
     def open(self, *args: Any) -> str:
         if "open" in self.broken:
@@ -55,6 +56,10 @@ class StubProbe(ModuleType):
         if "now_ns" in self.broken:
             raise self.broken["now_ns"]
         return 42
+
+    def v0_step(self, *args: Any) -> int:
+        self.take("v0_step", *args)
+        return self.prompt_tokens
 
     def http_start(self, scope: Any) -> StubRequest | None:
         self.take("http_start", scope)
@@ -91,5 +96,7 @@ for _name in (
     "preempted",
     "step_outputs",
     "finished",
+    "sample",
+    "v0_step_outputs",
 ):
     setattr(StubProbe, _name, _recorder(_name))

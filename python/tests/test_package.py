@@ -26,5 +26,5 @@ def test_nothing_but_the_standard_library_is_imported() -> None:
 
 _STANDARD = {
     "_thread", "argparse", "collections", "contextvars", "functools", "importlib", "os", "platform", "re", "shutil",
-    "sys", "sysconfig", "types", "typing",
+    "sys", "sysconfig", "time", "types", "typing",
 }  # fmt: skip

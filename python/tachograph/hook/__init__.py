@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 MODULES = frozenset(
     {
         "fastapi.applications",
+        "vllm.core.scheduler",
+        "vllm.engine.async_llm_engine",
+        "vllm.engine.llm_engine",
+        "vllm.engine.multiprocessing.client",
+        "vllm.engine.multiprocessing.engine",
         "vllm.v1.core.sched.scheduler",
         "vllm.v1.engine.async_llm",
         "vllm.v1.engine.llm_engine",

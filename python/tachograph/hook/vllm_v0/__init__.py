@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tachograph.hook.vllm_v0.core import core_points
+from tachograph.hook.vllm_v0.front import Front, front_points
+
 if TYPE_CHECKING:
     from tachograph.hook.point import Point
     from tachograph.hook.ring import Ring
@@ -11,5 +14,5 @@ if TYPE_CHECKING:
 
 def points(ring: Ring) -> tuple[Point, ...]:
     """Every function that is wrapped, in the API server and in the engine's process."""
-    del ring
-    return ()
+    front = Front(ring)
+    return (*front_points(front), *core_points(ring, front))
