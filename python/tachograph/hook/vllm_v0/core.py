@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tachograph.hook.point import Point
 from tachograph.hook.vllm_config import limit, served_model
@@ -51,21 +51,6 @@ def core_points(ring: Ring, front: Front) -> tuple[Point, ...]:
     )
 
 
-class Load(NamedTuple):
-    """Queue lengths in sequence groups, and the share of the KV cache in use, 0 to 1."""
-
-    running: int
-    waiting: int
-    kv_usage: float
-
-
-class Swap(NamedTuple):
-    """Sequence groups swapped out to the CPU, and the share of its KV cache in use, 0 to 1."""
-
-    swapped: int
-    cpu_kv_usage: float
-
-
 class Steps:
     """What we keep of one engine: its schedulers, its step count, and what was told last."""
 
@@ -75,29 +60,32 @@ class Steps:
         self._schedulers = schedulers
         self._cache = cache
         self.number = 0
-        self.load: Load | None = None
-        self.swap: Swap | None = None
+        self.load: tuple[int, int, float] | None = None
+        self.swap: tuple[int, float] | None = None
 
-    def load_now(self) -> Load:
-        """As `LLMEngine._get_stats` counts it."""
-        running = waiting = free = 0
+    def look(self) -> tuple[tuple[int, int, float], tuple[int, float]]:
+        """As `LLMEngine._get_stats` counts: running, waiting, KV cache in use; swapped out, CPU's KV cache in use.
+
+        Sequence groups, and shares from 0 to 1. The CPU's cache is used by what is swapped out, and by nothing else.
+        """
+        running = waiting = swapped = free = 0
         for scheduler in self._schedulers:
             running += len(scheduler.running)
             waiting += len(scheduler.waiting)
+            swapped += len(scheduler.swapped)
             free += scheduler.block_manager.get_num_free_gpu_blocks()
         blocks = self._cache.num_gpu_blocks
-        return Load(running, waiting, 1 - free / blocks if blocks else 0.0)
+        load = (running, waiting, 1 - free / blocks if blocks else 0.0)
+        return load, (swapped, self._cpu_kv_usage() if swapped else 0.0)
 
-    def swap_now(self) -> Swap:
-        """As `LLMEngine._get_stats` counts it; the CPU's cache is used by what is swapped out, and by nothing else."""
-        swapped = 0
-        for scheduler in self._schedulers:
-            swapped += len(scheduler.swapped)
+    def _cpu_kv_usage(self) -> float:
         blocks = self._cache.num_cpu_blocks
-        if not swapped or not blocks:
-            return Swap(swapped, 0.0)
         free = sum(scheduler.block_manager.get_num_free_cpu_blocks() for scheduler in self._schedulers)
-        return Swap(swapped, 1 - free / blocks)
+        return 1 - free / blocks if blocks else 0.0
+
+    def is_idle(self) -> bool:
+        """Whether no sequence is left, as `LLMEngine.has_unfinished_requests` has it."""
+        return all(not (scheduler.running or scheduler.waiting or scheduler.swapped) for scheduler in self._schedulers)
 
 
 class Core:
@@ -140,17 +128,17 @@ class Core:
             self._probe.finished(ignored, ENGINE_INDEX, "length")
 
     def _step(self, steps: Steps, start: int, groups: Sequence[Any], prefills: int, lookahead: int) -> None:
-        load, swap = steps.load_now(), steps.swap_now()
+        load, swap = steps.look()
+        figures: dict[str, float] = {}
         if groups or load != steps.load:
             steps.number += 1
             steps.load = load
             tokens = self._probe.v0_step(start, ENGINE_INDEX, steps.number, groups, prefills, lookahead, *load)
-            figures = {"prompt_tokens": tokens} if tokens else {}
-        else:
-            figures = {}
+            if tokens:
+                figures["prompt_tokens"] = tokens
         if swap != steps.swap:
             steps.swap = swap
-            figures.update(swap._asdict())
+            figures["swapped"], figures["cpu_kv_usage"] = swap
         if figures:
             self._probe.sample(ENGINE_INDEX, figures)
 
@@ -178,7 +166,7 @@ class Core:
         steps: Steps = engine._tachograph_steps
         number = getattr(outputs, "_tachograph_step", steps.number)
         self._probe.v0_step_outputs(ENGINE_INDEX, number, outputs.scheduled_seq_groups, request_id or None)
-        if request_id is None and not engine.has_unfinished_requests():
+        if request_id is None and steps.is_idle():
             # The engine now sleeps without another step, which would have told that nothing runs.
             self._step(steps, self._probe.now_ns(), (), 0, 0)
 
