@@ -13,6 +13,7 @@ mod front;
 mod guest;
 mod http;
 mod scheduler;
+mod sglang;
 mod text;
 mod trace_context;
 mod vllm_v0;
@@ -29,6 +30,8 @@ mod _probe {
     use crate::http::{HttpRequest, http_start};
     #[pymodule_export]
     use crate::scheduler::{engine, finished, preempted, queued, sample, step, step_outputs};
+    #[pymodule_export]
+    use crate::sglang::{SglangBatch, sglang_batch, sglang_front, sglang_front_abort, sglang_step};
     #[pymodule_export]
     use crate::vllm_v0::{v0_step, v0_step_outputs};
 }

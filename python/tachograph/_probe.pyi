@@ -132,3 +132,36 @@ def v0_step_outputs(engine_index: int, step: int, groups: Sequence[Any], only: s
     """Like `step_outputs`, for vLLM V0: what the sequences of ScheduledSequenceGroups (of `only` that request, if it is
     given) got since they were told last, which is kept on the SequenceGroup as `_tachograph_told`. Reads first_seq's
     status and data (_output_token_ids, _num_cached_tokens). Writes no record where nothing is new."""
+
+def sglang_step(
+    *,
+    start_ns: int,
+    schedule_ns: int,
+    engine_index: int,
+    step: int,
+    reqs: Sequence[Any],
+    tokens: Sequence[int] | None,
+    running: int,
+    waiting: int,
+    deferred: int,
+    kv_usage: float,
+) -> None:
+    """`reqs`: SGLang's Req objects (reads rid; leaves health checks out); `tokens`: scheduled for each, 1 where that
+    is unknown."""
+
+class SglangBatch:
+    """The requests of a ScheduleBatch before the scheduler takes the model's output."""
+
+    def outputs(self, engine_index: int, step: int, generates: bool) -> None:
+        """Record what they got since. Reads, of each Req, rid, output_ids, finished_reason, finished_len,
+        cached_tokens and origin_input_ids. `generates`: whether output tokens are more than a dummy."""
+
+def sglang_batch(reqs: Sequence[Any]) -> SglangBatch | None:
+    """None when the ring is not open."""
+
+def sglang_front(batch: Any, states: Mapping[str, Any]) -> None:
+    """`batch`: what the tokenizer manager got (rids, finished_reasons); `states`: its `rid_to_state` before it takes
+    that. Writes a record only when a first output or an end is among them."""
+
+def sglang_front_abort(rid: str, reason: Any) -> None:
+    """The end of a request that the scheduler aborted outside its outputs; `reason` may be None."""

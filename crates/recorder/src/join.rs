@@ -299,6 +299,11 @@ impl Join {
         if self.sequences.contains_key(&sequence_key) {
             return;
         }
+        if add.index == SequenceAdd::WARM_UP {
+            self.pending.take(sequence_key);
+            self.ended.insert(sequence_key);
+            return;
+        }
         let parent = if add.parent_id.is_empty() { add.internal_id } else { add.parent_id };
         let key = match add.http_id {
             0 => Key::Alone(SequenceKey::of(parent)),

@@ -11,7 +11,7 @@ use tachograph_recorder::figure::SequenceFigures;
 use tachograph_recorder::request::Request;
 use tachograph_recorder::span::{Level, spans};
 use tachograph_ring::Record;
-use tachograph_ring::record::{FinishReason, HttpOutcome};
+use tachograph_ring::record::{FinishReason, HttpOutcome, SequenceAdd};
 
 const IDS: [&str; 3] = ["a", "b", "c"];
 
@@ -152,4 +152,22 @@ fn a_request_waits_only_a_grace_for_the_ends_of_its_sequences() {
     assert!(requests(&mut join).is_empty());
     join.tick(at(1022));
     assert!(requests(&mut join)[0].incomplete);
+}
+
+#[test]
+fn a_sequence_that_only_warms_the_cache_for_its_siblings_is_no_part_of_the_request() {
+    let early = outputs(2, 1, &[("w", 1, None)]);
+    let records = [
+        http_start(0, 1, "/v1/chat/completions"),
+        early,
+        add(1, 1, "w", "p", SequenceAdd::WARM_UP),
+        outputs(3, 2, &[("w", 1, Some(FinishReason::Length))]),
+        add(4, 1, "a", "p", 0),
+        add(4, 1, "b", "p", 1),
+        outputs(6, 3, &[("a", 1, Some(FinishReason::Stop)), ("b", 1, Some(FinishReason::Stop))]),
+        http_end(7, 1, HttpOutcome::Complete, ""),
+    ];
+    let [request] = joined(&records, false).try_into().expect("one request");
+    let ids: Vec<_> = request.sequences.iter().map(|sequence| sequence.internal_id.as_str()).collect();
+    assert_eq!(ids, ["a", "b"]);
 }

@@ -250,7 +250,7 @@ pub struct SequenceAdd<'a> {
     pub external_id: &'a str,
     /// Internal id of the parent where n > 1, else empty.
     pub parent_id: &'a str,
-    /// Index among its siblings.
+    /// Index among its siblings, or [`SequenceAdd::WARM_UP`].
     pub index: u32,
     /// Length of the prompt in tokens.
     pub prompt_tokens: u32,
@@ -260,6 +260,11 @@ pub struct SequenceAdd<'a> {
     pub model: &'a str,
     /// Sampling parameters, as the engine resolved them.
     pub params: SamplingParams<'a>,
+}
+
+impl SequenceAdd<'_> {
+    /// Index of a sequence that is no answer: it computes the prompt for its siblings (SGLang, n > 1).
+    pub const WARM_UP: u32 = u32::MAX;
 }
 
 /// What the engine does with a sequence.

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 MODULES = frozenset(
     {
         "fastapi.applications",
+        "sglang.srt.managers.scheduler",
+        "sglang.srt.managers.scheduler_components.metrics_reporter",
+        "sglang.srt.managers.tokenizer_manager",
         "vllm.core.scheduler",
         "vllm.engine.async_llm_engine",
         "vllm.engine.llm_engine",

@@ -24,21 +24,27 @@ class Point(NamedTuple):
     before: Callable[..., Any] | None = None
     after: Callable[..., Any] | None = None
     around: Callable[[Hook, Any], Any] | None = None
+    role: str = ""
+    """Shared by alternatives: functions of which each version has one or some. Empty where there is no other."""
 
     @property
     def name(self) -> str:
         """The dotted name in probe and fault records."""
         return f"{self.module}.{self.owner}.{self.attribute}"
 
-    def attach(self, module: ModuleType, ring: Ring) -> None:
-        """Wrap the function where it is, and note whether it was there."""
+    def attach(self, module: ModuleType, ring: Ring) -> bool:
+        """Wrap the function where it is; whether it is wrapped now.
+
+        Notes its state too, but for an alternative that is not there: what that means depends on the others.
+        """
         owner = getattr(module, self.owner, None)
         original = getattr(owner, self.attribute, None)
         if not isinstance(owner, type) or not callable(original) or not _is_method(owner, self.attribute):
-            ring.point(self.name, "missing", self.lost)
-            return
+            if not self.role:
+                ring.point(self.name, "missing", self.lost)
+            return False
         if hasattr(original, MARK):
-            return
+            return True
         hook = Hook(self.name, self.lost, ring)
         if self.around is not None:
             wrapper = guard_result(hook, original, self.around)
@@ -50,7 +56,7 @@ class Point(NamedTuple):
             setattr(owner, self.attribute, wrapper)
         except (AttributeError, TypeError) as error:  # a class that was compiled
             ring.point(self.name, "missing", f"it cannot be wrapped: {error}; {self.lost}")
-            return
+            return False
 
         def restore() -> None:
             # Whoever wrapped it after us holds our wrapper, which lets every call through by now.
@@ -63,6 +69,7 @@ class Point(NamedTuple):
 
         hook.on_removal(restore)
         ring.point(self.name, "live", "")
+        return True
 
 
 MARK = "__tachograph__"

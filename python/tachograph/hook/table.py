@@ -40,6 +40,8 @@ class Table:
         self.ring = Ring(probe, self.report_absent)
         self._edge = edge(self.ring)
         self._points: dict[Line, tuple[Point, ...]] = {}
+        self._live: set[str] = set()
+        self._seen: set[str] = set()
 
     def attach(self, module: ModuleType) -> None:
         """Wrap what is to be wrapped in a module that was just imported."""
@@ -47,11 +49,12 @@ class Table:
         if name == self._edge.module:
             self._edge.attach(module, self.ring)
             return
+        self._seen.add(name)
         for line in LINES:
             if name.partition(".")[0] == line.engine:
                 for point in self.points(line):
-                    if point.module == name:
-                        point.attach(module, self.ring)
+                    if point.module == name and point.attach(module, self.ring):
+                        self._live.add(point.name)
 
     def points(self, line: Line) -> tuple[Point, ...]:
         """The points of an engine line, made when they are first asked for."""
@@ -73,9 +76,21 @@ class Table:
                 if line.generation != generation:
                     detail = f"the {generation.upper()} engine does not use it"
                     self.ring.point(point.name, "not_applicable", detail)
+                elif point.role:
+                    self._report_alternative(point, [other for other in self.points(line) if other.role == point.role])
                 elif not engine.has_module(point.module):
                     lost = f"{here.name} {here.version} has no such module; {point.lost}"
                     self.ring.point(point.name, "missing", lost)
+
+    def _report_alternative(self, point: Point, alternatives: list[Point]) -> None:
+        """Note what a function that is not there means beside those that do the same in other versions."""
+        if point.name in self._live:
+            return
+        live = [other.name for other in alternatives if other.name in self._live]
+        if live:
+            self.ring.point(point.name, "not_applicable", f"this version has {live[0]}")
+        elif all(other.module in self._seen or not engine.has_module(other.module) for other in alternatives):
+            self.ring.point(point.name, "missing", point.lost)
 
 
 _RUST_FRONT_ENDS = {"vllm": "VLLM_USE_RUST_FRONTEND", "sglang": "SGLANG_RUST_SERVER"}
