@@ -12,7 +12,7 @@ pub(crate) const HEADER_LEN: usize = 4096;
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"TACHRING");
 
 /// Changes with the layout below, the frame, or any record.
-pub(crate) const FORMAT_VERSION: u64 = 1;
+pub(crate) const FORMAT_VERSION: u64 = 2;
 
 /// Writer's and reader's words lie this far apart, so that neither takes the other's cache line away
 /// (two lines: processors fetch pairs).
@@ -24,6 +24,7 @@ pub(crate) struct Header {
     pub(crate) identity: Identity,
     pub(crate) writer: WriterWords,
     pub(crate) reader: ReaderWords,
+    pub(crate) control: ControlWords,
 }
 
 /// Written once, before the file gets its name.
@@ -54,6 +55,8 @@ pub(crate) struct WriterWords {
     pub(crate) lost_bytes: AtomicU64,
     /// 1 once the writer has ended in order.
     pub(crate) closed: AtomicU64,
+    /// Records not written because recording was switched off; not among `produced`.
+    pub(crate) suppressed: AtomicU64,
 }
 
 /// Stored by the reader only.
@@ -65,5 +68,14 @@ pub(crate) struct ReaderWords {
     pub(crate) drained: AtomicU64,
 }
 
+/// Stored by the reader, rarely, and read by the writer before every record: alone on its lines, so that this read stays
+/// in the writer's cache.
+#[repr(C, align(128))]
+pub(crate) struct ControlWords {
+    /// Anything but 0: recording is switched off.
+    pub(crate) suppress: AtomicU64,
+}
+
 const _: () = assert!(size_of::<Header>() <= HEADER_LEN && align_of::<Header>() == LINE);
 const _: () = assert!(std::mem::offset_of!(Header, writer) == LINE && std::mem::offset_of!(Header, reader) == 2 * LINE);
+const _: () = assert!(std::mem::offset_of!(Header, control) == 3 * LINE);

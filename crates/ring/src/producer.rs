@@ -11,6 +11,7 @@ pub(crate) enum Word {
     Lost,
     LostBytes,
     Closed,
+    Suppressed,
 }
 
 /// Where a producer's stores go: the map, or a test's map that dies.
@@ -19,6 +20,8 @@ pub(crate) trait Store {
     fn capacity(&self) -> usize;
     /// Bytes consumed by the reader, with all that the reader did before.
     fn tail(&self) -> u64;
+    /// Whether the reader switched recording off.
+    fn is_suppressed(&self) -> bool;
     /// Stores one byte of data.
     fn set(&mut self, position: u64, byte: u8);
     /// Stores bytes of data.
@@ -30,7 +33,7 @@ pub(crate) trait Store {
 /// Writes records: bytes first, then the head.
 ///
 /// Every record handed in is `produced`, and then committed or `lost`. A process that dies inside a call leaves
-/// one produced record that is neither.
+/// one produced record that is neither. While recording is switched off a record is only counted, as `suppressed`.
 pub(crate) struct Producer<S: Store> {
     store: S,
     head: u64,
@@ -39,16 +42,22 @@ pub(crate) struct Producer<S: Store> {
     produced: u64,
     lost: u64,
     lost_bytes: u64,
+    suppressed: u64,
 }
 
 impl<S: Store> Producer<S> {
     /// A producer for a new, empty ring.
     pub(crate) fn new(store: S) -> Self {
-        Self { store, head: 0, tail: 0, produced: 0, lost: 0, lost_bytes: 0 }
+        Self { store, head: 0, tail: 0, produced: 0, lost: 0, lost_bytes: 0, suppressed: 0 }
     }
 
-    /// Writes one record; false when it was dropped and counted.
+    /// Writes one record; false when it was dropped or suppressed, and counted.
     pub(crate) fn write(&mut self, record: &Record<'_>) -> bool {
+        if self.store.is_suppressed() && !record.describes_process() {
+            self.suppressed += 1;
+            self.store.publish(Word::Suppressed, self.suppressed);
+            return false;
+        }
         self.produced += 1;
         self.store.publish(Word::Produced, self.produced);
         let start = self.head + PREFIX as u64;
@@ -77,6 +86,14 @@ impl<S: Store> Producer<S> {
 
     pub(crate) fn lost(&self) -> u64 {
         self.lost
+    }
+
+    pub(crate) fn suppressed(&self) -> u64 {
+        self.suppressed
+    }
+
+    pub(crate) fn is_suppressed(&self) -> bool {
+        self.store.is_suppressed()
     }
 
     /// The longest payload that fits now.
@@ -143,6 +160,10 @@ mod tests {
 
         fn tail(&self) -> u64 {
             Store::tail(&self.map)
+        }
+
+        fn is_suppressed(&self) -> bool {
+            Store::is_suppressed(&self.map)
         }
 
         fn set(&mut self, position: u64, byte: u8) {

@@ -50,6 +50,8 @@ pub struct Counters {
     pub drained: u64,
     /// Bytes committed and not yet taken.
     pub inside_bytes: u64,
+    /// Records that the writer did not write because recording was switched off; not among those `produced`.
+    pub suppressed: u64,
 }
 
 /// What one call of [`Reader::drain`] took.
@@ -158,7 +160,13 @@ impl Reader {
             lost_bytes: words.lost_bytes.load(Relaxed),
             drained: self.drained,
             inside_bytes,
+            suppressed: words.suppressed.load(Relaxed),
         }
+    }
+
+    /// Switches recording off or on, for the writer and for later readers; the writer notices with its next record.
+    pub fn suppress(&self, off: bool) {
+        self.map.header().control.suppress.store(u64::from(off), Relaxed);
     }
 
     /// Whether the process that made the ring still runs. A zombie does not.

@@ -81,6 +81,15 @@ pub enum Record<'a> {
     Sample(Sample<'a>),
 }
 
+impl Record<'_> {
+    /// Whether it says who writes and with which hooks, not what requests do. Written even while recording is switched
+    /// off: once it is on again nobody could tell otherwise.
+    #[must_use]
+    pub fn describes_process(&self) -> bool {
+        matches!(self, Record::Process(_) | Record::Probe(_) | Record::Fault(_) | Record::Engine(_))
+    }
+}
+
 /// Who writes this ring.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Process<'a> {

@@ -74,12 +74,12 @@ impl Writer {
     }
 
     /// Writes one record. False when it was dropped, for want of room or because it is longer than a quarter
-    /// of the ring; then it is counted in the header.
+    /// of the ring, or suppressed because recording is switched off; then it is counted in the header.
     pub fn write(&mut self, record: &Record<'_>) -> bool {
         self.producer.as_mut().is_some_and(|p| p.write(record))
     }
 
-    /// Records handed to [`Writer::write`] so far.
+    /// Records handed to [`Writer::write`] so far, but for the suppressed ones.
     #[must_use]
     pub fn produced(&self) -> u64 {
         self.producer.as_ref().map_or(0, Producer::produced)
@@ -89,6 +89,18 @@ impl Writer {
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.producer.as_ref().map_or(0, Producer::lost)
+    }
+
+    /// Records suppressed so far.
+    #[must_use]
+    pub fn suppressed(&self) -> u64 {
+        self.producer.as_ref().map_or(0, Producer::suppressed)
+    }
+
+    /// Whether the reader switched recording off. Cheap: a caller may ask before it makes a record.
+    #[must_use]
+    pub fn is_suppressed(&self) -> bool {
+        self.producer.as_ref().is_some_and(Producer::is_suppressed)
     }
 
     /// Lets go of a ring that belongs to the parent process: after fork, without a mark in the file.
@@ -116,6 +128,12 @@ impl Store for Map {
     }
 
     #[inline]
+    fn is_suppressed(&self) -> bool {
+        // Relaxed: it guards nothing; a record or two after the switch do no harm.
+        self.header().control.suppress.load(Relaxed) != 0
+    }
+
+    #[inline]
     fn set(&mut self, position: u64, byte: u8) {
         Map::set(self, position, byte);
     }
@@ -133,6 +151,7 @@ impl Store for Map {
             Word::Lost => &words.lost,
             Word::LostBytes => &words.lost_bytes,
             Word::Closed => &words.closed,
+            Word::Suppressed => &words.suppressed,
         };
         word.store(value, Release);
     }

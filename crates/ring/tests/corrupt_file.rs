@@ -16,6 +16,7 @@ const VERSION: u64 = 8;
 const CAPACITY: u64 = 16;
 const HEAD: u64 = 128;
 const TAIL: u64 = 256;
+const SUPPRESS: u64 = 384;
 
 fn ring_of(dir: &Path, records: u64) -> (Writer, PathBuf) {
     let mut writer = Writer::create(dir, MIN_CAPACITY).unwrap();
@@ -61,7 +62,7 @@ proptest! {
     #[test]
     fn a_ring_with_any_bytes_overwritten_is_read_to_its_end(
         patches in prop::collection::vec((
-            prop_oneof![0..56u64, HEAD..HEAD + 40, TAIL..TAIL + 16, HEADER..HEADER + 4096],
+            prop_oneof![0..56u64, HEAD..HEAD + 48, TAIL..TAIL + 16, SUPPRESS..SUPPRESS + 8, HEADER..HEADER + 4096],
             prop::collection::vec(any::<u8>(), 1..9),
         ), 1..6),
     ) {
@@ -111,6 +112,17 @@ proptest! {
         prop_assert_eq!(kept.count() as u64, 100 - writer.lost());
         let head = u64::from_ne_bytes(fs::read(&path).unwrap()[HEAD as usize..][..8].try_into().unwrap());
         prop_assert!(writer.lost() > 0 && head <= 30 * 70 + MIN_CAPACITY as u64);
+    }
+
+    #[test]
+    fn a_switch_of_any_value_costs_no_more_than_the_records_that_are_counted(value in any::<u64>()) {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut writer, path) = ring_of(dir.path(), 10);
+        overwrite(&path, SUPPRESS, &value.to_ne_bytes());
+        writer.write(&Record::HttpChunk(HttpBody { t_ns: 1, http_id: 0, len: 0, bytes: b"" }));
+        let suppressed = u64::from(value != 0);
+        prop_assert_eq!((writer.produced(), writer.suppressed(), writer.lost()), (11 - suppressed, suppressed, 0));
+        prop_assert_eq!(read_whatever(&path).unwrap().records as u64, 11 - suppressed);
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::os::unix::fs::PermissionsExt;
 
 use proptest::prelude::*;
-use tachograph_ring::record::{HttpBody, Record, SequenceAbort, SequenceKey};
+use tachograph_ring::record::{Fault, HttpBody, Record, SequenceAbort, SequenceKey};
 use tachograph_ring::{MIN_CAPACITY, Reader, RingError, Writer};
 
 /// A record that is `n` bytes of body and says which one it is.
@@ -216,4 +216,31 @@ fn an_unusable_capacity_or_directory_is_an_error_with_the_value_and_leaves_nothi
     assert!(said.contains("choose a directory that exists and is writable: "), "{said}");
     assert!(said.ends_with("/missing"), "{said}");
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_ring_that_is_switched_off_counts_apart_what_it_does_not_take_and_takes_it_again_once_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::create(dir.path(), MIN_CAPACITY).unwrap();
+    let reader = Reader::open(writer.path()).unwrap();
+    let fault = Record::Fault(Fault { t_ns: 1, name: "hook", error: "" });
+    assert!(!writer.is_suppressed() && writer.write(&chunk(1, b"a")));
+
+    reader.suppress(true);
+    assert!(writer.is_suppressed() && !writer.write(&chunk(2, b"b")));
+    assert!(writer.write(&fault), "what describes the process is told all the same");
+    drop(reader);
+
+    let mut reader = Reader::open(writer.path()).unwrap();
+    assert!(!writer.write(&chunk(3, b"c")), "a recorder that was restarted changes nothing");
+    reader.suppress(false);
+    assert!(writer.write(&chunk(4, b"d")));
+
+    let mut seen = Vec::new();
+    reader.drain(usize::MAX, |record| {
+        seen.push(if let Record::HttpChunk(c) = record { c.http_id } else { 0 });
+    });
+    assert_eq!(seen, [1, 0, 4]);
+    let counters = reader.counters();
+    assert_eq!((counters.produced, counters.lost, counters.suppressed), (3, 0, 2));
 }
