@@ -178,7 +178,7 @@ fn a_header_that_does_not_fit_names_what_is_wrong_with_it() {
     overwrite(&path, CAPACITY, &8192u64.to_ne_bytes());
     assert!(reason().starts_with("not a ring (its size is not the one in its header)"), "{}", reason());
     overwrite(&path, VERSION, &77u64.to_ne_bytes());
-    assert!(reason().starts_with("ring format 77 is not 1, use the recorder of the same release: "), "{}", reason());
+    assert!(reason().starts_with("ring format 77 is not 2, use the recorder of the same release: "), "{}", reason());
     overwrite(&path, MAGIC, &[0]);
     assert!(reason().starts_with("not a ring (its first bytes are not a ring's)"), "{}", reason());
     fs::write(&path, b"").unwrap();
