@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 
 use crate::service;
-use crate::{build, engine, place, up};
+use crate::{build, engine, place, step, up, venv};
 
 #[derive(Subcommand)]
 pub(crate) enum Bench {
@@ -19,11 +19,14 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = 1)]
         level: u8,
     },
+    /// What one record costs: each hook in Python, and the writing of a record in Rust.
+    Probe,
 }
 
 pub(crate) fn run(bench: &Bench) -> Result<()> {
     match *bench {
         Bench::Overhead { pairs, level } => overhead(pairs, level),
+        Bench::Probe => probe(),
     }
 }
 
@@ -61,6 +64,18 @@ fn overhead(pairs: u32, level: u8) -> Result<()> {
         bail!("the benchmark failed: {status}");
     }
     Ok(())
+}
+
+/// The hooks on stand-ins of the engine's classes, then the ring alone.
+fn probe() -> Result<()> {
+    build::ui()?;
+    let agent = build::agent()?;
+    let dev = venv::development()?;
+    let script = place::root().join("bench/probe.py");
+    step::run("the hooks", Command::new(dev.bin("python")).arg(script).arg("--agent").arg(agent.dir()))?;
+    let mut ring = Command::new("cargo");
+    ring.current_dir(place::root()).args(["bench", "--profile", "dev", "-p", "tachograph-ring", "--bench", "write"]);
+    step::run("the ring, 256 records a sample", &mut ring)
 }
 
 fn tempdir() -> Result<std::path::PathBuf> {
