@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 
 use crate::service;
-use crate::{build, engine, place, step, up, venv};
+use crate::{build, engine, place, up, venv};
 
 #[derive(Subcommand)]
 pub(crate) enum Bench {
@@ -72,10 +72,26 @@ fn probe() -> Result<()> {
     let agent = build::agent()?;
     let dev = venv::development()?;
     let script = place::root().join("bench/probe.py");
-    step::run("the hooks", Command::new(dev.bin("python")).arg(script).arg("--agent").arg(agent.dir()))?;
+    print(Command::new(dev.bin("python")).arg(script).arg("--agent").arg(agent.dir()))?;
     let mut ring = Command::new("cargo");
-    ring.current_dir(place::root()).args(["bench", "--profile", "dev", "-p", "tachograph-ring", "--bench", "write"]);
-    step::run("the ring, 256 records a sample", &mut ring)
+    print(ring.current_dir(place::root()).args([
+        "bench",
+        "--profile",
+        "dev",
+        "-p",
+        "tachograph-ring",
+        "--bench",
+        "write",
+    ]))
+}
+
+/// Run a measurement; its output is the result.
+fn print(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("cannot run {}", command.get_program().display()))?;
+    if !status.success() {
+        bail!("the benchmark failed: {status}");
+    }
+    Ok(())
 }
 
 fn tempdir() -> Result<std::path::PathBuf> {
