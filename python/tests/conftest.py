@@ -20,6 +20,16 @@ if AGENT:
 from tachograph.hook.table import Table  # noqa: E402
 
 ENGINE = Path(__file__).parent / "engine"
+SGLANG = {
+    name: f"{name.replace('.', '/')}.py"
+    for name in (
+        "sglang.srt.managers.tokenizer_manager",
+        "sglang.srt.managers.scheduler_components.output_streamer",
+        "sglang.srt.managers.scheduler_components.metrics_reporter",
+        "sglang.srt.managers.scheduler",
+    )
+}
+"""Modules of a fake SGLang: not part of the fake vLLM, since a process holds one of them."""
 FILES = {
     "vllm": "vllm/__init__.py",
     "fastapi.applications": "fastapi/applications.py",
@@ -79,7 +89,7 @@ def config(**parallel: int) -> SimpleNamespace:
 
 def fresh(name: str) -> ModuleType:
     """A module of the fake engine, executed anew and put into `sys.modules`."""
-    path = ENGINE / FILES[name]
+    path = ENGINE / {**FILES, **SGLANG, "sglang": "sglang/__init__.py"}[name]
     search = [str(path.parent)] if path.name == "__init__.py" else None
     spec = importlib.util.spec_from_file_location(name, path, submodule_search_locations=search)
     assert spec is not None
@@ -112,4 +122,26 @@ def hooked(probe: StubProbe, monkeypatch: pytest.MonkeyPatch, runtime_dir: Path)
     modules = {name: fresh(name) for name in FILES}
     for module in modules.values():
         table.attach(module)
+    return FakeEngine(probe, table, modules)
+
+
+@pytest.fixture
+def sglang(probe: StubProbe, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeEngine:
+    return hooked_sglang(probe, monkeypatch, tmp_path)
+
+
+def hooked_sglang(probe: StubProbe, monkeypatch: pytest.MonkeyPatch, runtime_dir: Path) -> FakeEngine:
+    """Import the fake SGLang and attach our hooks to it, each module when it was imported."""
+    monkeypatch.setenv("TACHOGRAPH_RUNTIME_DIR", str(runtime_dir))
+    parents = ("sglang.srt", "sglang.srt.managers", "sglang.srt.managers.scheduler_components")
+    for name in ("vllm", "sglang.srt.runtime_context"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    for name in ("sglang", *parents, *SGLANG):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    fresh("sglang")
+    table = Table(probe)
+    modules = {}
+    for name in SGLANG:
+        modules[name] = fresh(name)
+        table.attach(modules[name])
     return FakeEngine(probe, table, modules)

@@ -31,6 +31,15 @@ class StubRequest:
         self._probe.take("end", error)
 
 
+class StubBatch:
+    def __init__(self, probe: StubProbe, reqs: Any) -> None:
+        self.reqs = reqs
+        self._probe = probe
+
+    def outputs(self, *args: Any) -> None:
+        self._probe.take("outputs", self.reqs, *args)
+
+
 class StubProbe(ModuleType):
     """Like the extension, it takes nothing until it is open. `broken` names the calls that raise."""
 
@@ -66,6 +75,10 @@ class StubProbe(ModuleType):
         self.requests += 1
         return StubRequest(self, self.requests) if self.opened else None
 
+    def sglang_batch(self, reqs: Any) -> StubBatch | None:
+        self.take("sglang_batch", reqs)
+        return StubBatch(self, reqs) if self.opened else None
+
     def take(self, name: str, *args: Any, **kwargs: Any) -> None:
         if name in self.broken:
             raise self.broken[name]
@@ -96,6 +109,9 @@ for _name in (
     "preempted",
     "step_outputs",
     "finished",
+    "sglang_step",
+    "sglang_front",
+    "sglang_front_abort",
     "sample",
     "v0_step_outputs",
 ):

@@ -6,10 +6,10 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
-from conftest import FakeEngine, hooked
+from conftest import ENGINE, FakeEngine, hooked
 from stub_probe import StubProbe
 
 from tachograph.hook import MODULES, table
@@ -166,3 +166,38 @@ def test_bad_settings_are_told_once_and_replaced_by_defaults(
     (line,) = capfd.readouterr().err.splitlines()
     assert line.endswith("for TACHOGRAPH_RING_BYTES: 8M")
     assert engine.probe.named("open")[0].args[1:] == (8 * 1024 * 1024, True, 262_144)
+
+
+SCHEDULER = "sglang.srt.managers.scheduler.Scheduler"
+REPORTER = "sglang.srt.managers.scheduler_components.metrics_reporter.SchedulerMetricsReporter"
+
+
+def test_of_alternatives_the_one_that_a_version_has_is_live_and_the_others_do_not_apply(sglang: FakeEngine) -> None:
+    sglang.modules["sglang.srt.managers.scheduler"].Scheduler(SimpleNamespace(), None)
+    states = sglang.probe.states()
+    assert states[f"{REPORTER}.report_prefill_stats"] == "live"
+    assert states[f"{SCHEDULER}.report_prefill_stats"] == "not_applicable"
+    assert states[f"{SCHEDULER}.log_prefill_stats"] == "not_applicable"
+    assert "missing" not in states.values()
+
+
+def test_where_no_alternative_exists_all_of_them_are_missing(sglang: FakeEngine) -> None:
+    reporter = ModuleType(REPORTER.rpartition(".")[0])
+    sglang.table._live.discard(f"{REPORTER}.report_prefill_stats")
+    sglang.table.attach(reporter)
+    sglang.modules["sglang.srt.managers.scheduler"].Scheduler(SimpleNamespace(), None)
+    missing = [call.args for call in sglang.probe.named("probe") if call.args[1] == "missing"]
+    assert {name.rpartition(".")[2] for name, *_ in missing} == {"report_prefill_stats", "log_prefill_stats"}
+    assert {lost for *_, lost in missing} == {"the cache hit rate"}
+
+
+def test_of_modules_that_a_process_does_not_import_nothing_is_said(
+    probe: StubProbe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = ModuleType("sglang")
+    package.__path__ = [str(ENGINE / "sglang")]
+    monkeypatch.setitem(sys.modules, "sglang", package)
+    monkeypatch.setitem(sys.modules, "sglang.srt", ModuleType("sglang.srt"))
+    only_here = table.Table(probe)
+    only_here.ring.open("api_server")
+    assert probe.states() == {}

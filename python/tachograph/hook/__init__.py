@@ -20,6 +20,7 @@ MODULES = frozenset(
         "fastapi.applications",
         "sglang.srt.managers.scheduler",
         "sglang.srt.managers.scheduler_components.metrics_reporter",
+        "sglang.srt.managers.scheduler_components.output_streamer",
         "sglang.srt.managers.tokenizer_manager",
         "vllm.core.scheduler",
         "vllm.engine.async_llm_engine",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tachograph.hook.point import Point
 from tachograph.hook.sglang.config import HEALTH_CHECK, limit, rank, served_model, speaks
@@ -10,9 +10,11 @@ from tachograph.hook.sglang.sampling import sampling
 from tachograph.hook.sglang.step import Steps
 
 if TYPE_CHECKING:
+    from tachograph._probe import SglangBatch
     from tachograph.hook.ring import Ring
 
 _SCHEDULER = ("sglang.srt.managers.scheduler", "Scheduler")
+_STREAMER = ("sglang.srt.managers.scheduler_components.output_streamer", "SchedulerOutputStreamer")
 _REPORTER = ("sglang.srt.managers.scheduler_components.metrics_reporter", "SchedulerMetricsReporter")
 
 
@@ -22,6 +24,7 @@ def scheduler_points(ring: Ring) -> tuple[Point, ...]:
     queue = "when sequences are queued, and preemptions"
     ends = "sequences that the scheduler ended outside a step"
     hits = "the cache hit rate"
+    order = "which came first, the scheduler's or the tokenizer manager's view of a step's outputs"
     return (
         Point(*_SCHEDULER, "__init__", "everything in the scheduler", after=core.made),
         Point(*_SCHEDULER, "_add_request_to_queue", queue, before=core.queueing, role="queue"),
@@ -48,6 +51,8 @@ def scheduler_points(ring: Ring) -> tuple[Point, ...]:
             before=core.processing,
             after=core.processed,
         ),
+        Point(*_STREAMER, "stream_output", order, before=core.streaming, role="streams"),
+        Point(*_SCHEDULER, "stream_output", order, before=core.streaming, role="streams"),
         Point(*_SCHEDULER, "send_abort_output", ends, before=core.ending, role="ends"),
         Point(*_SCHEDULER, "abort_request", ends, before=core.aborting, after=core.aborted, role="ends"),
         Point(*_REPORTER, "report_prefill_stats", hits, before=core.reporting, role="prefill reports"),
@@ -56,12 +61,21 @@ def scheduler_points(ring: Ring) -> tuple[Point, ...]:
     )
 
 
+class InProcess(NamedTuple):
+    """A batch whose results the scheduler is taking: its outputs before, whose it is and which step."""
+
+    progress: SglangBatch
+    steps: Steps
+    number: int
+
+
 class Core:
     """What the hooks of the scheduler do. Parameters after the known ones may come and go between versions."""
 
     def __init__(self, ring: Ring) -> None:
         self._ring = ring
         self._probe = ring.probe
+        self._in_process: InProcess | None = None
 
     def made(self, _note: None, _result: None, scheduler: Any, *_args: Any, **_kwargs: Any) -> None:
         if not speaks(scheduler):
@@ -161,16 +175,21 @@ class Core:
         if steps is not None:
             steps.run(result)
 
-    def processing(self, scheduler: Any, batch: Any, *_args: Any, **_kwargs: Any) -> Any:
-        """The lengths of the outputs so far."""
-        return None if _steps(scheduler) is None else self._probe.sglang_batch(batch.reqs)
+    def processing(self, scheduler: Any, batch: Any, result: Any = None, *_args: Any, **_kwargs: Any) -> None:
+        steps = _steps(scheduler)
+        progress = None if steps is None else self._probe.sglang_batch(batch.reqs)
+        if steps is not None and progress is not None:
+            self._in_process = InProcess(progress, steps, steps.end(result))
 
-    def processed(
-        self, note: Any, _result: None, scheduler: Any, _batch: Any, result: Any = None, *_args: Any, **_kwargs: Any
-    ) -> None:
-        if note is not None:
-            steps: Steps = scheduler._tachograph_steps
-            note.outputs(steps.engine_index, steps.end(result), steps.generates)
+    def streaming(self, *_args: Any, **_kwargs: Any) -> None:
+        """The outputs are about to leave: they are told first, or the tokenizer manager would tell of their end before
+        they were."""
+        if self._in_process is not None:
+            (progress, steps, number), self._in_process = self._in_process, None
+            progress.outputs(steps.engine_index, number, steps.generates)
+
+    def processed(self, _note: None, _result: None, *_args: Any, **_kwargs: Any) -> None:
+        self.streaming()  # of a batch whose outputs did not leave
 
     def ending(self, scheduler: Any, abort_req: Any, req: Any, *_args: Any, **_kwargs: Any) -> None:
         steps = _steps(scheduler)
