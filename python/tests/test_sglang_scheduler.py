@@ -49,6 +49,11 @@ def test_the_ring_opens_as_engine_core_with_the_limits_of_the_engine(sglang: Fak
     }  # fmt: skip
 
 
+def test_with_dp_attention_the_rank_may_have_another_name(sglang: FakeEngine) -> None:
+    scheduler(sglang, attn_dp_rank=2)
+    assert sglang.probe.named("engine")[0].kwargs["engine_index"] == 2
+
+
 @pytest.mark.parametrize("ranks", [{"attn_tp_rank": 1}, {"pp_rank": 1}])
 def test_only_the_first_rank_of_a_replica_speaks(sglang: FakeEngine, ranks: dict[str, int]) -> None:
     core = scheduler(sglang, **ranks)

@@ -26,6 +26,11 @@ def speaks(scheduler: Any) -> bool:
     return not any(rank(scheduler, name) for name in ("attn_tp_rank", "attn_cp_rank", "pp_rank"))
 
 
+def engine_index(scheduler: Any) -> int:
+    """The data-parallel rank; with DP attention older versions have it under the other name only."""
+    return rank(scheduler, "dp_rank") or rank(scheduler, "attn_dp_rank")
+
+
 def served_model(server_args: Any) -> str:
     """The name under which the model is served, or where it was loaded from."""
     return str(getattr(server_args, "served_model_name", None) or getattr(server_args, "model_path", ""))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tachograph.hook.point import Point
-from tachograph.hook.sglang.config import HEALTH_CHECK, limit, rank, served_model, speaks
+from tachograph.hook.sglang.config import HEALTH_CHECK, engine_index, limit, served_model, speaks
 from tachograph.hook.sglang.sampling import sampling
 from tachograph.hook.sglang.step import Steps
 
@@ -81,7 +81,7 @@ class Core:
         if not speaks(scheduler):
             return
         args = scheduler.server_args
-        index = rank(scheduler, "dp_rank")
+        index = engine_index(scheduler)
         page = limit(scheduler, "page_size") or 1
         self._ring.open("engine_core")
         self._probe.engine(
