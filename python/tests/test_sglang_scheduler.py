@@ -10,7 +10,7 @@ import pytest
 from conftest import FakeEngine
 
 from tachograph.hook.sglang.pool import Pool, pool_of
-from tachograph.hook.sglang.report import SILENCE_NS, Report
+from tachograph.hook.sglang.report import Report
 from tachograph.hook.sglang.step import Steps
 
 MODULE = "sglang.srt.managers.scheduler"
@@ -160,15 +160,15 @@ def test_figures_are_told_when_they_change_and_reports_are_counted(sglang: FakeE
     ]
 
 
-def test_the_throughput_is_zero_after_a_long_silence(sglang: FakeEngine) -> None:
+def test_an_idle_scheduler_generates_nothing(sglang: FakeEngine) -> None:
     core = scheduler(sglang)
-    steps = Steps(core, 0)
-    steps.found(0, 1)
+    turn(core, batch(req("a"), extend=[1]))
     core.metrics_reporter.last_decode_stats_tic, core.metrics_reporter.last_gen_throughput = 2.0, 5.0
-    assert [steps.is_idle(2), steps.is_idle(3), steps.is_idle(4)] == [False, True, False]
-    assert steps.changes(Pool(0, 0.0))["gen_throughput"] == 5.0
-    assert [steps.is_idle(SILENCE_NS + 2), steps.is_idle(SILENCE_NS + 3)] == [True, False]
-    assert steps.changes(Pool(0, 0.0)) == {"gen_throughput": 0.0}
+    turn(core, batch(req("a")))
+    for _ in range(3):
+        turn(core, None)
+    told = [call.args[1] for call in sglang.probe.named("sample")][1:]
+    assert told == [{"gen_throughput": 5.0, "stat_reports": 1}, {"gen_throughput": 0.0}]
 
 
 @pytest.mark.parametrize(
@@ -215,5 +215,5 @@ def test_older_schedulers_are_their_own_reporters(accepted: str) -> None:
     core = SimpleNamespace(last_prefill_stats_tic=1.0, last_decode_stats_tic=1.0, **{accepted: 4, rounds: 2})
     report = Report(core)
     vars(core).update({accepted: 10, rounds: 4, "last_decode_stats_tic": 2.0, "last_gen_throughput": 9.0})
-    changed = report.changes({}, 1, 0.5)
+    changed = report.changes({}, 1, 0.5, False)
     assert (changed["spec_accept_length"], changed["gen_throughput"], changed["stat_reports"]) == (3.0, 9.0, 1)

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-SILENCE_NS = 30_000_000_000
-"""After this without a step the throughput is 0: the engine's own figure stands still, until newer versions do so."""
-
 
 class Report:
     """The last figures of one scheduler, and what changed since they were asked for."""
 
-    __slots__ = ("_accepted", "_holder", "_last", "_reports", "_rounds", "_ticks")
+    __slots__ = ("_accepted", "_holder", "_last", "_rounds", "_ticks")
 
     def __init__(self, scheduler: Any) -> None:
         # Until 0.5.10 the scheduler is its own reporter.
         self._holder = getattr(scheduler, "metrics_reporter", scheduler)
         self._last: dict[str, float] = {}
-        self._reports = 0
         self._ticks = self._read_ticks()
         self._accepted, self._rounds = self._read_speculation()
 
@@ -25,8 +21,11 @@ class Report:
         """Take the share of a prefill batch that was in the cache."""
         self._last["cache_hit_rate"] = hits / (hits + computed) if hits + computed > 0 else 0.0
 
-    def changes(self, told: dict[str, float], used_tokens: int, usage: float) -> dict[str, float]:
-        """What differs from `told`, which is brought up to date; and the reports made since the last call."""
+    def changes(self, told: dict[str, float], used_tokens: int, usage: float, idle: bool) -> dict[str, float]:
+        """What differs from `told`, which is brought up to date; and the reports made since the last call.
+
+        An idle scheduler generates nothing: its own figure stands still, and newer versions export 0 as well.
+        """
         last = self._last
         last["used_tokens"] = used_tokens
         last["token_usage"] = usage
@@ -36,17 +35,13 @@ class Report:
             self._ticks = ticks
             last["gen_throughput"] = getattr(self._holder, "last_gen_throughput", 0.0)
             self._take_speculation()
+        if idle and "gen_throughput" in last:
+            last["gen_throughput"] = 0.0
         changed = {name: value for name, value in last.items() if told.get(name) != value}
         told.update(changed)
         if reports:
             changed["stat_reports"] = reports
         return changed
-
-    def silence(self) -> bool:
-        """No step for long: whether the throughput was more than 0, as it is from now on."""
-        flowed = self._last.get("gen_throughput", 0.0) > 0
-        self._last["gen_throughput"] = 0.0
-        return flowed
 
     def _read_ticks(self) -> tuple[float, float]:
         """When the last two kinds of report were made."""

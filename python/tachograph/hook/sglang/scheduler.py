@@ -137,7 +137,7 @@ class Core:
         # A plan with the batch in it since 0.5.2x, the batch itself before.
         if getattr(result, "batch_to_run", result) is not None:
             steps.found(start_ns, self._probe.now_ns())
-        elif steps.is_idle(start_ns):
+        elif steps.is_idle():
             self._step(scheduler, steps, start_ns, ())
 
     def running(self, scheduler: Any, batch: Any, *_args: Any, **_kwargs: Any) -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tachograph.hook.sglang.pool import pool_of
-from tachograph.hook.sglang.report import SILENCE_NS, Report
+from tachograph.hook.sglang.report import Report
 
 if TYPE_CHECKING:
     from tachograph.hook.sglang.pool import Pool
 
 IN_FLIGHT_MAX = 64
 """Steps whose results are outstanding: two with overlap scheduling, one per stage with pipeline parallelism."""
+
+
+_QUIET = 2
+"""Rounds without a batch after which the scheduler is idle: overlap scheduling takes the last results in the first."""
 
 
 class Schedule(NamedTuple):
@@ -25,7 +29,7 @@ class Steps:
     """Its rank, its step count, the steps without results yet, and the last figures that were told."""
 
     __slots__ = ("_in_flight", "_pool", "_quiet", "_told", "engine_index", "generates", "names", "number", "report",
-                 "schedule", "since_ns")  # fmt: skip
+                 "schedule")  # fmt: skip
 
     def __init__(self, scheduler: Any, engine_index: int) -> None:
         self.engine_index = engine_index
@@ -35,10 +39,8 @@ class Steps:
         self.number = 0
         self.schedule: Schedule | None = None
         self.report = Report(scheduler)
-        self.since_ns = 0
-        """When the last batch was found."""
         self._pool = pool_of(scheduler)
-        self._quiet = 2
+        self._quiet = _QUIET
         self._told: dict[str, float] = {}
         self._in_flight: dict[int, int] = {}
 
@@ -49,7 +51,6 @@ class Steps:
     def found(self, start_ns: int, now_ns: int) -> None:
         """A batch was found."""
         self.schedule = Schedule(start_ns, now_ns - start_ns)
-        self.since_ns = now_ns
         self._quiet = 0
 
     def begin(self, now_ns: int) -> Schedule:
@@ -68,16 +69,11 @@ class Steps:
         """The step of a result; the last one where it was made anew on the way (pipeline parallelism)."""
         return self._in_flight.pop(id(result), self.number)
 
-    def is_idle(self, now_ns: int) -> bool:
+    def is_idle(self) -> bool:
         """No batch was found: whether that is news. At first the last results may still be on their way."""
         self._quiet += 1
-        if self._quiet == 2:
-            return True
-        if self._quiet > 2 and self.since_ns and now_ns - self.since_ns > SILENCE_NS:
-            self.since_ns = 0
-            return self.report.silence()
-        return False
+        return self._quiet == _QUIET
 
     def changes(self, pool: Pool) -> dict[str, float]:
         """The figures that changed since the last call."""
-        return self.report.changes(self._told, pool.used_tokens, pool.usage)
+        return self.report.changes(self._told, pool.used_tokens, pool.usage, self._quiet >= _QUIET)
