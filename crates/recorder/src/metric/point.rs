@@ -41,6 +41,13 @@ impl Window {
     }
 }
 
+/// A level under a name that is documented as a counter: a cumulative Sum whatever the temporality, since the
+/// difference of two levels is no level.
+pub(super) fn level_sum(points: Vec<NumberDataPoint>) -> Data {
+    let aggregation_temporality = AggregationTemporality::Cumulative.into();
+    Data::Sum(Sum { data_points: points, aggregation_temporality, is_monotonic: true })
+}
+
 pub(super) fn gauge(mut points: Vec<NumberDataPoint>) -> Data {
     points.iter_mut().for_each(|p| p.start_time_unix_nano = 0);
     Data::Gauge(Gauge { data_points: points })
