@@ -1,5 +1,7 @@
 //! Between CLOCK_MONOTONIC, which records carry, and the wall clock, which OTLP wants.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use tachograph_ring::Info;
 
 /// One instant on both clocks.
@@ -39,6 +41,13 @@ impl Clock {
         let mono_ns = u64::try_from(wall_ns).ok()?.saturating_add(self.mono_ns).checked_sub(self.wall_ns)?;
         (mono_ns.abs_diff(near_ns) <= within_ns).then_some(mono_ns)
     }
+}
+
+/// Unix time now, nanoseconds.
+#[must_use]
+pub fn wall_now_ns() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// A duration between two monotonic times in seconds; zero where they are out of order.

@@ -26,6 +26,8 @@ struct Ring {
     gone: bool,
     /// It belongs to an engine core: read after the front ends, whose records name what it speaks of.
     is_core: bool,
+    /// Its counters before it was last read.
+    found: Counters,
     counted: Counters,
 }
 
@@ -166,7 +168,7 @@ impl Drain {
                 let whole = before.drained == 0;
                 // What an earlier recorder took or saw lost is in its counts, not in ours.
                 let counted = Counters { produced: before.drained + before.lost, ..before };
-                self.rings.push(Ring { source, reader, gone: false, is_core: false, counted });
+                self.rings.push(Ring { source, reader, gone: false, is_core: false, found: before, counted });
                 Some(Opened { source, info, whole })
             }
             Err(error) => {
@@ -177,6 +179,11 @@ impl Drain {
                 None
             }
         }
+    }
+
+    /// How full each ring was when it was last read, and what became of its records.
+    pub fn levels(&self) -> impl Iterator<Item = (Source, &Counters)> {
+        self.rings.iter().map(|ring| (ring.source, &ring.found))
     }
 
     /// Ask which writers are gone; their rings end with the next round that finds them empty.
@@ -193,6 +200,7 @@ impl Drain {
         self.rings.sort_by_key(|ring| ring.is_core);
         let mut ended = Vec::new();
         for (position, ring) in self.rings.iter_mut().enumerate() {
+            ring.found = ring.reader.counters();
             let (gone, full) = (ring.gone, drain_ring(ring, &mut self.round, &self.health));
             self.round.is_full |= full;
             count(ring, &self.health);

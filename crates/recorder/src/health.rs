@@ -51,6 +51,10 @@ pub struct Counts {
     pub retries: BTreeMap<Unit, u64>,
     /// What was dropped, by reason.
     pub dropped: BTreeMap<(Unit, &'static str), u64>,
+    /// When the other side last took an export, Unix nanoseconds.
+    pub last_success_ns: BTreeMap<Unit, u64>,
+    /// Why the last attempt to export failed, where it did.
+    pub last_error: BTreeMap<Unit, String>,
     /// Longest time from a record's own to its reading since the last look, seconds.
     pub lag_s: f64,
 }
@@ -70,6 +74,19 @@ impl Health {
         if n > 0 {
             self.update(|c| *c.dropped.entry((unit, reason)).or_default() += n);
         }
+    }
+
+    /// Note how an attempt to export ended; `now_ns` is Unix time.
+    pub fn attempt(&self, unit: Unit, now_ns: u64, error: Option<String>) {
+        self.update(|c| match error {
+            Some(error) => {
+                c.last_error.insert(unit, error);
+            }
+            None => {
+                c.last_error.remove(&unit);
+                c.last_success_ns.insert(unit, now_ns);
+            }
+        });
     }
 
     /// The counts now.

@@ -19,6 +19,7 @@ mod run;
 pub mod sample;
 pub mod sequence;
 pub mod span;
+pub mod status;
 pub mod token;
 
 pub use config::Config;

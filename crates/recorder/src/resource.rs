@@ -9,6 +9,7 @@ use tachograph_schema::attribute as name;
 use tachograph_schema::otlp::Attributes;
 
 use crate::config::Config;
+use crate::status::EngineStatus;
 
 /// What becomes known of a launch.
 #[derive(Clone, Debug)]
@@ -86,15 +87,33 @@ impl Identity {
         self.service_name.as_deref().or_else(listed)
     }
 
+    /// The engine, once a process named it.
+    #[must_use]
+    pub fn engine(&self) -> Option<EngineStatus> {
+        let (version, generation) = (self.version.clone(), self.generation.clone());
+        self.provider.clone().map(|name| EngineStatus { name, version, generation })
+    }
+
+    /// Name under which the model is served, once it is known.
+    #[must_use]
+    pub fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
+    /// `service.name`: the configured one, or the model's, or OpenTelemetry's word for an unknown one.
+    #[must_use]
+    pub fn service(&self) -> String {
+        let unknown = || format!("unknown_service:{}", self.provider());
+        self.name_configured().or(self.model()).map_or_else(unknown, str::to_owned)
+    }
+
     /// The resource, with what is known.
     #[must_use]
     pub fn resource(&self) -> Resource {
-        let unknown = || format!("unknown_service:{}", self.provider());
-        let service = self.name_configured().map(str::to_owned).or_else(|| self.model.clone()).unwrap_or_else(unknown);
         let text = |value: &str| (!value.is_empty()).then(|| value.to_owned());
         let mut attributes = Attributes::default();
         attributes
-            .set(name::SERVICE_NAME, service)
+            .set(name::SERVICE_NAME, self.service())
             .set(name::SERVICE_INSTANCE, self.instance.as_str())
             .set(name::HOST_NAME, self.host.clone())
             .set(name::PROCESS_PID, self.pid)

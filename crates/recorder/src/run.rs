@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use tachograph_ring::Record;
@@ -10,7 +10,7 @@ use tachograph_ring::record::ProbeState;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use crate::clock::{Clock, seconds};
+use crate::clock::{Clock, seconds, wall_now_ns};
 use crate::config::Config;
 use crate::drain::Drain;
 use crate::error::Error;
@@ -21,6 +21,7 @@ use crate::metric::Meter;
 use crate::resource::Identity;
 use crate::sample::Sampler;
 use crate::span::{Level, SpanSettings, spans};
+use crate::status::{Report, Roster};
 
 /// Pause between two looks while records come.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
@@ -54,7 +55,10 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<S
     let mut shutdown = pin!(shutdown);
     if !config.enabled {
         tracing::info!("recording is turned off by OTEL_SDK_DISABLED or TACHOGRAPH_ENABLED");
+        let mut report = Report::new(&config);
+        report.tell(&Identity::new(&config), &Roster::default(), &Health::default());
         shutdown.await;
+        report.end();
         return Ok(Summary { processes: 0, counts: Counts::default() });
     }
     let mut recorder = Recorder::start(&config)?;
@@ -75,6 +79,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<S
             next_export = now + config.interval;
             recorder.export_metrics();
         }
+        recorder.report.tell(&recorder.identity, &recorder.roster, &recorder.health);
         tokio::select! {
             biased;
             () = &mut shutdown => break,
@@ -91,6 +96,8 @@ struct Recorder {
     join: Join,
     meter: Meter,
     identity: Identity,
+    roster: Roster,
+    report: Report,
     resource: watch::Sender<Option<Resource>>,
     sampler: Sampler,
     settings: SpanSettings,
@@ -112,13 +119,15 @@ impl Recorder {
         Ok(Self {
             drain: Drain::new(&config.dir, health.clone()),
             join: Join::new(keep, health.clone()),
-            meter: Meter::new(config.temporality, wall_ns()),
+            meter: Meter::new(config.temporality, wall_now_ns()),
             settings: SpanSettings {
                 level: config.level,
                 event_limit: config.event_limit,
                 provider: identity.provider().to_owned(),
             },
             identity,
+            roster: Roster::default(),
+            report: Report::new(config),
             resource,
             sampler: config.sampler,
             exporter,
@@ -132,6 +141,7 @@ impl Recorder {
     fn scan(&mut self) -> Result<(), Error> {
         for opened in self.drain.scan()? {
             self.processes += 1;
+            self.roster.open(opened.source, &opened.info);
             self.join.open_source(opened.source, Clock::of(&opened.info), opened.whole);
         }
         self.drain.check_writers();
@@ -141,9 +151,11 @@ impl Recorder {
     /// One look at all rings; returns how long the next one can wait.
     fn round(&mut self) -> Duration {
         let (join, meter, identity, news) = (&mut self.join, &mut self.meter, &mut self.identity, &mut self.news);
+        let roster = &mut self.roster;
         let round = self.drain.round();
         round.for_each(|source, record| {
             *news |= identity.learn(record);
+            roster.learn(source, record);
             meter.record(source, record);
             announce(record);
             join.apply(source, record);
@@ -157,7 +169,9 @@ impl Recorder {
         for &source in &round.ended {
             join.close_source(source);
             meter.close_source(source);
+            roster.close(source);
         }
+        self.drain.levels().for_each(|(source, level)| roster.ring(source, level));
         self.join.tick(now_ns);
         self.hand_over();
         match (full, busy) {
@@ -195,7 +209,7 @@ impl Recorder {
     }
 
     fn export_metrics(&mut self) {
-        let metrics = self.meter.collect(wall_ns(), &self.health);
+        let metrics = self.meter.collect(wall_now_ns(), &self.health);
         self.exporter.metrics(metrics);
     }
 
@@ -216,6 +230,7 @@ impl Recorder {
         self.publish(true);
         self.export_metrics();
         self.exporter.close(deadline).await;
+        self.report.end();
         let counts = self.health.snapshot();
         let dropped: u64 = counts.dropped.iter().filter(|((unit, _), _)| *unit == Unit::Spans).map(|(_, n)| n).sum();
         let sent = counts.sent.get(&Unit::Spans).copied().unwrap_or(0);
@@ -236,10 +251,4 @@ fn announce(record: &Record<'_>) {
         Record::Fault(fault) => tracing::debug!("a hook raised: {}: {}", fault.name, fault.error),
         _ => {}
     }
-}
-
-/// Unix time, nanoseconds.
-fn wall_ns() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

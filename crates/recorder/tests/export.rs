@@ -16,7 +16,7 @@ use script::*;
 use sink::{Answer, Sink};
 use tachograph_recorder::health::Unit;
 use tachograph_recorder::{Config, Summary};
-use tachograph_ring::record::{Engine, FinishReason, HttpOutcome, Process};
+use tachograph_ring::record::{Engine, Fault, FinishReason, HttpOutcome, Probe, ProbeState, Process};
 use tachograph_ring::{Record, Writer};
 use tachograph_schema::metric::{ALL, EngineLine, Kind, OWN, SEMCONV};
 
@@ -273,6 +273,41 @@ async fn a_trace_that_the_caller_does_not_sample_counts_in_metrics_only() {
     write(dir.path(), &records);
     let summary = record(dir.path(), &to(sink.grpc().await, &[]), || sink.seen(|s| !s.spans.is_empty())).await;
     assert_eq!((spans_of(&summary), summary.counts.requests["ok"]), ((5, vec![]), 2));
+}
+
+#[tokio::test]
+async fn the_status_of_a_running_recorder_tells_its_processes_hooks_and_export_and_goes_with_it() {
+    let (dir, sink) = (tempfile::tempdir().unwrap(), Sink::default());
+    let mut ring = Writer::create(dir.path(), 1 << 20).unwrap();
+    assert!(ring.write(&process("engine_core")));
+    for (name, state, detail) in [("a.step", ProbeState::Live, ""), ("a.gone", ProbeState::Missing, "no queue times")] {
+        assert!(ring.write(&Record::Probe(Probe { t_ns: at(0), name, state, detail })));
+    }
+    assert!(ring.write(&Record::Fault(Fault { t_ns: at(0), name: "a.step", error: "ValueError: x" })));
+    let (seen, path) = (std::sync::Mutex::new(None), dir.path().to_owned());
+    let vars = to(sink.grpc().await, &[("OTEL_SERVICE_NAME", "shop"), ("TACHOGRAPH_KEY", "s3cret")]);
+    let is_told = || {
+        let status = tachograph_recorder::status::read(&path).ok();
+        let told = status.filter(|s| s.export.metrics.last_success_unix_s.is_some() && !s.processes.is_empty());
+        let done = told.is_some();
+        *seen.lock().unwrap() = told;
+        done
+    };
+    record(dir.path(), &vars, is_told).await;
+    let status = seen.lock().unwrap().take().expect("a status with a successful export");
+    let engine = status.engine.unwrap();
+    assert_eq!((engine.name.as_str(), engine.version.as_str(), engine.generation.as_str()), ("vllm", "0.32.0", "v1"));
+    assert_eq!((status.service_name.as_str(), status.enabled), ("shop", true));
+    let [process] = status.processes.as_slice() else { panic!("{:?}", status.processes) };
+    assert_eq!((process.role.as_str(), process.python.as_str(), process.alive), ("engine_core", "3.11", true));
+    assert_eq!((process.ring.capacity_bytes, process.ring.produced, process.ring.lost), (1 << 20, 4, 0));
+    let probes: Vec<_> = process.probes.iter().map(|p| (p.name.as_str(), p.state.name(), p.faults)).collect();
+    assert_eq!(probes, [("a.gone", "missing", 0), ("a.step", "live", 1)]);
+    assert_eq!(process.probes[0].detail, "no queue times");
+    assert!(status.export.metrics.sent > 0 && status.export.metrics.last_error.is_none());
+    assert_eq!(status.export.traces.protocol, "grpc");
+    assert!(status.recorder.pid == std::process::id() && status.recorder.rss_bytes > 0);
+    assert!(!dir.path().join("status.json").exists(), "it ends with the recorder");
 }
 
 /// The other half of the next test: writes the begin of a request and hangs.

@@ -20,6 +20,17 @@ pub enum Protocol {
     Http,
 }
 
+impl Protocol {
+    /// As the specification spells it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Grpc => "grpc",
+            Self::Http => "http/protobuf",
+        }
+    }
+}
+
 /// Certificates, PEM.
 #[derive(Clone, Default)]
 pub struct Tls {
@@ -89,6 +100,19 @@ impl Endpoint {
         let timeout = vars.millis(&general("TIMEOUT"), DEFAULT_TIMEOUT);
         let timeout = vars.millis(&of_signal("TIMEOUT"), timeout);
         Ok(Self { protocol, url, headers: headers(vars, &names)?, gzip, timeout, tls: tls(&either)? })
+    }
+}
+
+impl Endpoint {
+    /// The URL as it may be shown: without user name, password and query, which may hold keys.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let parsed = self.url.parse::<http::Uri>().ok();
+        let shown = parsed.and_then(|uri| {
+            let host = uri.authority()?.as_str().rsplit('@').next()?.to_owned();
+            Some(format!("{}://{host}{}", uri.scheme_str()?, uri.path().trim_end_matches('/')))
+        });
+        shown.unwrap_or_default()
     }
 }
 
@@ -204,6 +228,13 @@ mod tests {
         );
         let e = traces(&[("OTEL_EXPORTER_OTLP_HEADERS", "authorization=mine"), ("TACHOGRAPH_KEY", "k")]).unwrap();
         assert_eq!(e.headers["authorization"], "mine");
+    }
+
+    #[test]
+    fn an_endpoint_is_shown_without_what_may_be_a_key() {
+        let shown = |url: &str| traces(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", url)]).unwrap().shown();
+        assert_eq!(shown("https://me:s3cret@c:4318/v1/traces?key=s3cret"), "https://c:4318/v1/traces");
+        assert_eq!(shown("http://127.0.0.1:4317"), "http://127.0.0.1:4317");
     }
 
     #[test]

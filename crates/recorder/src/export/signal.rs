@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use super::queue::Queue;
 use super::transport::{Failure, Payload, Transport};
+use crate::clock::wall_now_ns;
 use crate::health::Health;
 
 /// First pause before a batch is sent again.
@@ -116,6 +117,7 @@ impl<T: Item> Worker<T> {
         loop {
             let failure = match self.transport.send(payload).await {
                 Ok(rejected) => {
+                    self.health.attempt(unit, wall_now_ns(), None);
                     if !*reachable {
                         tracing::info!("export of {} works again: {}", unit.name(), self.transport.target());
                         *reachable = true;
@@ -124,6 +126,7 @@ impl<T: Item> Worker<T> {
                 }
                 Err(failure) => failure,
             };
+            self.health.attempt(unit, wall_now_ns(), Some(failure.to_string()));
             if *reachable {
                 tracing::warn!("export of {} fails: {}: {failure}", unit.name(), self.transport.target());
                 *reachable = false;
