@@ -50,12 +50,19 @@ class Sent:
     status: int = 0
     response_id: str = ""
     texts: list[str] = field(default_factory=list)
+    reasoning: str = ""
+    """Reasoning of all choices, under whichever name the engine sends it."""
     finish_reasons: list[str] = field(default_factory=list)
     usage: dict[str, Any] | None = None
     chunks: int = 0
     aborted: bool = False
     error: str = ""
     seconds: float = 0.0
+    first_chunk_s: float | None = None
+    """When the first chunk of a stream was there, since the request was sent."""
+    started_unix_ns: int = 0
+    span_id: str = ""
+    """Of the caller's span, the parent of the engine's."""
     raw: str = ""
 
     @property
@@ -71,11 +78,12 @@ def prompt(rng: random.Random, words: int) -> str:
 
 def send(host: str, port: int, kind: str, path: str, body: dict[str, Any], abort_after: int | None = None) -> Sent:
     """Send one request and read its answer; with `abort_after`, go away after that many chunks."""
-    sent = Sent(kind, secrets.token_hex(16), path, body)
+    sent = Sent(kind, secrets.token_hex(16), path, body, span_id=secrets.token_hex(8))
     headers = {
         "Content-Type": "application/json",
-        "traceparent": f"00-{sent.trace_id}-{secrets.token_hex(8)}-01",
+        "traceparent": f"00-{sent.trace_id}-{sent.span_id}-01",
     }
+    sent.started_unix_ns = time.time_ns()
     started = time.perf_counter()
     connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
     try:
@@ -83,7 +91,7 @@ def send(host: str, port: int, kind: str, path: str, body: dict[str, Any], abort
         response = connection.getresponse()
         sent.status = response.status
         if body.get("stream") and response.status == 200:
-            _read_stream(response, sent, abort_after)
+            _read_stream(response, sent, started, abort_after)
             if sent.aborted and connection.sock:
                 connection.sock.shutdown(socket.SHUT_RDWR)
         else:
@@ -98,18 +106,25 @@ def send(host: str, port: int, kind: str, path: str, body: dict[str, Any], abort
 
 
 def _read_answer(sent: Sent) -> None:
-    answer = json.loads(sent.raw)
     if sent.status != 200:
         return
+    answer = json.loads(sent.raw)
+    if "choices" not in answer:
+        return  # Neither a chat nor a completion: who sent it knows how to read it.
     sent.response_id = answer["id"]
     sent.usage = answer["usage"]
     for choice in answer["choices"]:
         message = choice.get("message")
         sent.texts.append(message["content"] or "" if message else choice["text"])
+        sent.reasoning += _reasoning(message or {})
         sent.finish_reasons.append(choice["finish_reason"])
 
 
-def _read_stream(response: http.client.HTTPResponse, sent: Sent, abort_after: int | None) -> None:
+def _reasoning(message: dict[str, Any]) -> str:
+    return message.get("reasoning_content") or message.get("reasoning") or ""
+
+
+def _read_stream(response: http.client.HTTPResponse, sent: Sent, started: float, abort_after: int | None) -> None:
     texts: dict[int, str] = {}
     reasons: dict[int, str] = {}
     lines: list[str] = []
@@ -117,6 +132,8 @@ def _read_stream(response: http.client.HTTPResponse, sent: Sent, abort_after: in
         text = line.decode().strip()
         if not text.startswith("data: "):
             continue
+        if sent.first_chunk_s is None:
+            sent.first_chunk_s = time.perf_counter() - started
         lines.append(text)
         if text == "data: [DONE]":
             break
@@ -127,6 +144,7 @@ def _read_stream(response: http.client.HTTPResponse, sent: Sent, abort_after: in
             index = choice["index"]
             piece = choice["delta"].get("content") if "delta" in choice else choice["text"]
             texts[index] = texts.get(index, "") + (piece or "")
+            sent.reasoning += _reasoning(choice.get("delta", {}))
             if choice.get("finish_reason"):
                 reasons[index] = choice["finish_reason"]
         sent.chunks += 1
