@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::venv::Venv;
-use crate::{build, engine, place, step, tidy, up, venv};
+use crate::{build, engine, matrix, place, step, tidy, up, venv};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -102,7 +102,8 @@ fn end_to_end(dev: &Venv, agent: &Venv) -> Result<()> {
             .env("TACHOGRAPH_TEST_MODEL", &engine.model)
             .env("TACHOGRAPH_TEST_DATA", &data),
     )?;
-    browser(agent, &data)
+    browser(agent, &data)?;
+    step::run("one engine of each line against its load", matrix::command(dev, agent).arg("--ci"))
 }
 
 /// The screens over the data that the real engine left.

@@ -6,6 +6,7 @@ mod bench;
 mod build;
 mod check;
 mod engine;
+mod matrix;
 mod place;
 mod service;
 mod step;
@@ -40,6 +41,8 @@ enum Job {
     },
     /// Check the house's own rules: who may depend on whom, sizes, the map.
     Tidy,
+    /// Every engine, launch and scenario: each span and each metric of the contract, in one table.
+    Matrix(matrix::Args),
     /// Measure; each benchmark prints ratios within one run.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -62,6 +65,7 @@ fn run(job: Job) -> anyhow::Result<()> {
         Job::Ui => build::ui(),
         Job::Gen { check } => build::generate(check),
         Job::Tidy => tidy::run(),
+        Job::Matrix(args) => matrix::run(&args),
         Job::Bench(bench) => bench::run(&bench),
     }
 }

@@ -69,6 +69,7 @@ const DEVELOPMENT: &[&str] = &[
     "ruff==0.17.6",
     "grpcio==1.85.1",
     "opentelemetry-proto==1.45.2",
+    "prometheus-client==0.26.0",
     "types-protobuf==7.35.1.20260906",
     "grpc-stubs==1.53.0.6",
 ];
