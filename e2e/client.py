@@ -138,7 +138,8 @@ def _read_stream(response: http.client.HTTPResponse, sent: Sent, started: float,
         if text == "data: [DONE]":
             break
         event = json.loads(text[6:])
-        sent.response_id = event.get("id", "")
+        # SGLang gives each of several choices an id of its own; the first one stands for the answer.
+        sent.response_id = sent.response_id or event.get("id", "")
         sent.usage = event.get("usage") or sent.usage
         for choice in event.get("choices", []):
             index = choice["index"]

@@ -56,7 +56,7 @@ def http(exchange: Exchange, _: Case) -> Iterator[str]:
         if have.get(name) != expected and not (sent.aborted and name not in have):
             yield f"{name}: expected {expected!r}, found {have.get(name)!r}"
     if not 0 < seconds(span) <= sent.seconds + SLACK_S:
-        yield f"{seconds(span):.3f} s long, the client waited {sent.seconds:.3f} s"
+        yield "longer than the client waited: " + f"{seconds(span):.0f} s, {sent.seconds:.1f} s"
     if span.start_time_unix_nano < sent.started_unix_ns - SLACK_S * NANO:
         yield "starts before the client sent it"
 

@@ -13,7 +13,7 @@ GENERATE = "/generate"
 OPERATIONS = {
     CHAT: ("chat", "LLM"),
     COMPLETION: ("text_completion", "LLM"),
-    GENERATE: ("generate_content", "LLM"),
+    GENERATE: ("text_completion", "LLM"),
     "/v1/embeddings": ("embeddings", "EMBEDDING"),
     "/rerank": ("rerank", "RERANKER"),
     "/v1/rerank": ("rerank", "RERANKER"),
@@ -60,7 +60,7 @@ def _openai(sent: Sent) -> Told:
     return Told(
         sequences=_sequences(sent),
         input_tokens=usage.get("prompt_tokens"),
-        output_tokens=usage.get("completion_tokens"),
+        output_tokens=_output_tokens(sent),
         cached_tokens=(usage.get("prompt_tokens_details") or {}).get("cached_tokens"),
         reasoning_tokens=usage.get("reasoning_tokens") or details.get("reasoning_tokens"),
         finish_reasons=sent.finish_reasons,
@@ -68,6 +68,14 @@ def _openai(sent: Sent) -> Told:
         reasoning=sent.reasoning,
         response_id=sent.response_id,
     )
+
+
+def _output_tokens(sent: Sent) -> int | None:
+    """As the usage says; V0's leaves out a token of each of several choices, so where all were cut, as asked."""
+    if sent.choices > 1 and sent.body.get("ignore_eos") and set(sent.finish_reasons) == {"length"}:
+        return int(sent.body["max_tokens"]) * _sequences(sent)
+    tokens: int | None = (sent.usage or {}).get("completion_tokens")
+    return tokens
 
 
 def _generate(sent: Sent) -> Told:
