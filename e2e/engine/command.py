@@ -61,6 +61,11 @@ def serve(recipe: Recipe, model: Path, port: int, flags: tuple[str, ...] = ()) -
     return Command(program, environment(recipe))
 
 
+def offline(recipe: Recipe, model: Path) -> Command:
+    """A program that uses the engine as a library; vLLM's only."""
+    return Command([str(python(recipe)), str(HERE / "offline.py"), str(model)], environment(recipe))
+
+
 def environment(recipe: Recipe) -> dict[str, str]:
     """What every process of the engine needs in its environment."""
     if recipe.line is not Line.SGLANG:

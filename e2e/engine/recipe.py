@@ -84,6 +84,13 @@ RECIPES: dict[str, Recipe] = {
         _v1("0.18.1"),
         _v1("0.25.1"),
         _v1("0.32.0"),
+        Recipe(
+            "sglang-0.5.8",
+            Line.SGLANG,
+            "0.5.8",
+            environment={"CPU_SHIM_FAKE": "sgl_kernel,triton,torchao"},
+            base="sglang-0.5.23",
+        ),
         Recipe("sglang-0.5.10", Line.SGLANG, "0.5.10", base="sglang-0.5.23"),
         Recipe("sglang-0.5.23", Line.SGLANG, "0.5.23", frozenset({Repair.CUDA_STUBS})),
     )

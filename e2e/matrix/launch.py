@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from engine.recipe import RECIPES, Line, Recipe
 from matrix.scenario import SCENARIOS, Scenario, Serves
 
+OWN = frozenset({"reasons", "preempts", "offline"})
+"""Scenarios that need a launch of their own."""
 CORE = ("chat", "chat stream", "completion stream", "n=2", "stop string", "refused", "aborted", "generate", "burst")
 """What every launch that is not about one thing alone is asked, and all that CI asks."""
-WHOLE = tuple(
-    name for name, one in SCENARIOS.items() if Serves.TEXT in one.serves and not one.marks & {"reasons", "preempts"}
-)
+WHOLE = tuple(name for name, one in SCENARIOS.items() if Serves.TEXT in one.serves and not one.marks & OWN)
 
 LEVEL = "OTEL_INSTRUMENTATION_VLLM_TRACING_LEVEL"
 EVENT_LIMIT = 16
@@ -34,6 +34,8 @@ class Launch:
     engines: int = 1
     """Engine instances (data-parallel ranks)."""
     environment: dict[str, str] = field(default_factory=dict)
+    is_offline: bool = False
+    """Whether it is a program that uses the engine as a library."""
 
     def is_for(self, recipe: Recipe) -> bool:
         """Whether that engine is started so."""
@@ -85,6 +87,7 @@ LAUNCHES: tuple[Launch, ...] = (
         environment={"SGLANG_CPU_OMP_THREADS_BIND": "0|1"},
     ),
     Launch("2 tokenizers", Serves.TEXT, CORE, {SGLANG: ("--tokenizer-worker-num", "2")}, only=NEWEST),
+    Launch("offline", Serves.TEXT, ("offline",), {V0: (), V1: ()}, is_offline=True),
     Launch(
         "embed",
         Serves.EMBED,

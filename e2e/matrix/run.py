@@ -1,7 +1,6 @@
 """Start an engine under the agent, ask it every scenario in turn, and judge each by what arrived meanwhile."""
 
 import random
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,27 +9,17 @@ from pathlib import Path
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from client import Sent, send
-from engine.command import serve
+from engine.command import offline, serve
 from engine.install import install
 from engine.model import chat_kind, make
-from matrix import metrics, page, spans
+from matrix import batch, metrics, page, spans
 from matrix.case import Case, Exchange
 from matrix.cell import Cell, Row, State
 from matrix.launch import EVENT_LIMIT, LEVEL, Launch, Start
-from matrix.reported import Reported
+from matrix.observer import EXPORT_MS, Observer
 from matrix.scenario import Scenario
 from matrix.told import told
 from process import EngineProcess, free_port
-from sink import Sink
-
-EXPORT_MS = 500
-"""Between two reports of the metrics."""
-REPORTS_TO_SETTLE = 3
-"""Reports after the last span: one may have been on its way, and one more must say the same."""
-SETTLE_S = 15.0
-"""How long the spans of a scenario may be on their way."""
-REST_S = 1.0
-"""An engine goes on for a moment with what a client does not wait for any more."""
 
 
 @dataclass
@@ -39,42 +28,6 @@ class Bench:
 
     agent: Path
     logs: Path
-
-
-class Observer:
-    """The sink, read as what was reported since when."""
-
-    def __init__(self) -> None:
-        self.port = free_port()
-        self.sink = Sink(self.port)
-
-    @property
-    def exports(self) -> int:
-        """Exports of metrics so far."""
-        with self.sink.lock:
-            return len(self.sink.metrics)
-
-    def reported(self, start: int, end: int) -> Reported:
-        """The newest report of each metric among some exports."""
-        with self.sink.lock:
-            requests = self.sink.metrics[start:end]
-        found = {}
-        for request in requests:
-            for resource in request.resource_metrics:
-                for scope in resource.scope_metrics:
-                    found.update({metric.name: metric for metric in scope.metrics})
-        return Reported(found)
-
-    def settle(self, sent: list[Sent]) -> None:
-        """Wait until the spans of `sent` are there, and metrics that know of them."""
-        until = time.monotonic() + SETTLE_S
-        wanted = {one.trace_id for one in sent}
-        while time.monotonic() < until and not wanted <= {span.trace_id.hex() for _, _, span in self.sink.spans()}:
-            time.sleep(0.1)
-        time.sleep(REST_S)
-        target = self.exports + REPORTS_TO_SETTLE
-        while time.monotonic() < until and self.exports < target:
-            time.sleep(0.05)
 
 
 def ask(scenario: Scenario, launch: Launch, start: Start, port: int) -> list[Sent]:
@@ -132,6 +85,9 @@ def rows(start: Start, bench: Bench) -> Iterator[Row]:
         yield from failed(start, f"cannot start: {error}")
         return
     try:
+        if start.launch.is_offline:
+            yield judge(batch.case(start, process, observer))
+            return
         process.start()
         process.wait_ready()
         observer.settle([])
@@ -149,7 +105,7 @@ def launch(start: Start, bench: Bench, log: Path) -> tuple[EngineProcess, Observ
     recipe, how = start.recipe, start.launch
     model = make(recipe, how.kind.get(recipe.line) or chat_kind(recipe.line))
     port, observer = free_port(), Observer()
-    command = serve(recipe, model, port, how.flags[recipe.line])
+    command = offline(recipe, model) if how.is_offline else serve(recipe, model, port, how.flags[recipe.line])
     settings = {
         LEVEL: str(how.level),
         "OTEL_SPAN_EVENT_COUNT_LIMIT": str(EVENT_LIMIT),

@@ -140,6 +140,7 @@ SCENARIOS: dict[str, Scenario] = {
         Scenario("reasoning", TEXT, each(chat, 2), marks=frozenset({"reasons"})),
         Scenario("reasoning stream", TEXT, each(chat, 3, **USAGE), marks=frozenset({"reasons"})),
         Scenario("preemption", TEXT, each(chat, 8, max_tokens=500, **USAGE), 8, marks=frozenset({"busy", "preempts"})),
+        Scenario("offline", TEXT, lambda _, __: iter(()), marks=frozenset({"offline"})),
         Scenario("embeddings", frozenset({Serves.EMBED}), embedded),
         Scenario("rerank", frozenset({Serves.RANK}), ranked),
         Scenario("score", frozenset({Serves.RANK}), scored),

@@ -321,6 +321,8 @@ CHECKS: dict[str, Callable[[Exchange, Case], Iterator[str]]] = {
 
 def why_absent(column: str, case: Case) -> str:
     """Why a span cannot be there, empty where it must."""
+    if column == "http" and "offline" in case.scenario.marks:
+        return "a program that uses the engine as a library speaks no HTTP"
     if column in ("wait", "prefill", "decode") and case.launch.level < 1:
         return "stages are of level 1 and 2"
     if column == "token events" and case.launch.level < 2:

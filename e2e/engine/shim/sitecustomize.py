@@ -14,7 +14,8 @@ import types
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-FAKED = ("sgl_kernel", "triton")
+FAKED = tuple(os.environ.get("CPU_SHIM_FAKE", "sgl_kernel,triton").split(","))
+"""Packages that are answered for; an older SGLang asks for one more."""
 
 
 class Nothing:
