@@ -58,10 +58,10 @@ pub(crate) struct Admission {
     pub(crate) body_room: usize,
 }
 
-/// Admits the next HTTP request; absent without a ring.
+/// Admits the next HTTP request; absent without a ring, and while recording is switched off.
 pub(crate) fn admit_http() -> Option<Admission> {
     let mut guest = GUEST.lock();
-    let guest = guest.as_mut()?;
+    let guest = guest.as_mut().filter(|guest| !guest.writer.is_suppressed())?;
     guest.last_http_id += 1;
     let body_room = if guest.content { guest.body_limit } else { 0 };
     Some(Admission { id: guest.last_http_id, ids: Ids::random(&mut guest.random), body_room })
@@ -113,6 +113,12 @@ pub(crate) fn is_open() -> bool {
     OPEN.load(Relaxed)
 }
 
+/// Asked once in each call of a hook, so it is one look at memory that nobody writes.
+#[pyfunction]
+pub(crate) fn suppressed() -> bool {
+    GUEST.lock().as_ref().is_some_and(|guest| guest.writer.is_suppressed())
+}
+
 #[pyfunction]
 pub(crate) fn close_after_fork() {
     OPEN.store(false, Relaxed);
@@ -128,10 +134,11 @@ pub(crate) fn now_ns() -> u64 {
 
 #[pyfunction]
 pub(crate) fn counters(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
-    let (produced, lost) = GUEST.lock().as_ref().map_or((0, 0), |g| (g.writer.produced(), g.writer.lost()));
+    let count = |of: fn(&Writer) -> u64| GUEST.lock().as_ref().map_or(0, |guest| of(&guest.writer));
     let counters = PyDict::new(py);
-    counters.set_item("produced", produced)?;
-    counters.set_item("lost", lost)?;
+    counters.set_item("produced", count(Writer::produced))?;
+    counters.set_item("lost", count(Writer::lost))?;
+    counters.set_item("suppressed", count(Writer::suppressed))?;
     counters.set_item("faults", FAULTS.load(Relaxed))?;
     Ok(counters)
 }

@@ -25,7 +25,7 @@ mod _probe {
     #[pymodule_export]
     use crate::front::{front_outputs, sequence_abort, sequence_add};
     #[pymodule_export]
-    use crate::guest::{close_after_fork, counters, fault, is_open, now_ns, open, probe, process};
+    use crate::guest::{close_after_fork, counters, fault, is_open, now_ns, open, probe, process, suppressed};
     #[pymodule_export]
     use crate::http::{HttpRequest, http_start};
     #[pymodule_export]

@@ -13,6 +13,9 @@ def open(directory: str, capacity_bytes: int, content: bool, body_limit_bytes: i
     """
 
 def is_open() -> bool: ...
+def suppressed() -> bool:
+    """Whether recording is switched off at run time: then records are not written, only counted."""
+
 def close_after_fork() -> None:
     """Forget the parent's ring (for os.register_at_fork)."""
 
@@ -20,7 +23,7 @@ def now_ns() -> int:
     """CLOCK_MONOTONIC in nanoseconds."""
 
 def counters() -> dict[str, int]:
-    """`produced`, `lost` (ring full), `faults` of this process."""
+    """`produced`, `lost` (ring full), `suppressed` (recording off), `faults` of this process."""
 
 def process(role: str, engine: str, engine_version: str, engine_generation: str, python: str) -> None: ...
 def probe(name: str, state: str, detail: str) -> None:
@@ -50,7 +53,7 @@ class HttpRequest:
         """The application returned (`error` empty) or raised (`error` the exception's class)."""
 
 def http_start(scope: Mapping[str, Any]) -> HttpRequest | None:
-    """Open a request from an ASGI http scope; None when the ring is not open."""
+    """Open a request from an ASGI http scope; None when the ring is not open, or recording is off."""
 
 def sequence_add(
     *,

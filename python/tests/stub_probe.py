@@ -48,6 +48,7 @@ class StubProbe(ModuleType):
         self.calls: list[Call] = []
         self.broken: dict[str, BaseException] = {}
         self.opened = False
+        self.off = False
         self.requests = 0
         self.prompt_tokens = 0
 
@@ -57,6 +58,9 @@ class StubProbe(ModuleType):
         self.opened = True
         self.take("open", *args)
         return "ring"
+
+    def suppressed(self) -> bool:
+        return self.opened and self.off
 
     def close_after_fork(self) -> None:
         self.opened = False

@@ -184,3 +184,19 @@ def after_must_not_run(*_: Any) -> None:
 def ring(probe: StubProbe) -> Ring:
     probe.opened = True
     return Ring(probe, lambda: None)
+
+
+def test_while_recording_is_off_only_constructors_are_observed_and_the_rest_again_once_it_is_on(
+    engine: FakeEngine,
+) -> None:
+    healthy = use_every_hook(engine)
+    said = [call.name for call in engine.probe.calls]
+    engine.probe.off = True
+    engine.probe.calls.clear()
+    assert use_every_hook(engine) == healthy
+    assert [call.name for call in engine.probe.calls] == ["engine"]
+    engine.probe.off = False
+    engine.probe.calls.clear()
+    assert use_every_hook(engine) == healthy
+    assert {call.name for call in engine.probe.calls} <= set(said)
+    assert {"sequence_add", "queued", "step", "step_outputs"} <= {call.name for call in engine.probe.calls}

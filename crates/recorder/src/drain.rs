@@ -115,6 +115,8 @@ pub struct Drain {
     /// Rings that were read to their end and could not be removed.
     left: HashSet<PathBuf>,
     round: Round,
+    /// What every ring is told; see [`Drain::suppress`].
+    suppressed: bool,
 }
 
 impl Drain {
@@ -129,7 +131,19 @@ impl Drain {
             unopened: HashMap::new(),
             left: HashSet::new(),
             round: Round::default(),
+            suppressed: false,
         }
+    }
+
+    /// Switch the rings off or on, those found later too.
+    pub fn suppress(&mut self, off: bool) {
+        self.suppressed = off;
+        self.rings.iter().for_each(|ring| ring.reader.suppress(off));
+    }
+
+    /// The rings that are read.
+    pub fn sources(&self) -> impl Iterator<Item = Source> {
+        self.rings.iter().map(|ring| ring.source)
     }
 
     /// Rings that are read.
@@ -162,6 +176,7 @@ impl Drain {
         match Reader::open(&path) {
             Ok(reader) => {
                 self.unopened.remove(&path);
+                reader.suppress(self.suppressed);
                 let source = Source(self.next);
                 self.next = self.next.wrapping_add(1);
                 let (info, before) = (reader.info(), reader.counters());
@@ -260,7 +275,10 @@ fn count(ring: &mut Ring, health: &Health) {
     let now = ring.reader.counters();
     let before = std::mem::replace(&mut ring.counted, now);
     if now != before {
-        health.update(|c| c.records_produced += now.produced.saturating_sub(before.produced));
+        health.update(|c| {
+            c.records_produced += now.produced.saturating_sub(before.produced);
+            c.records_suppressed += now.suppressed.saturating_sub(before.suppressed);
+        });
         health.drop(Unit::Records, "ring_full", now.lost.saturating_sub(before.lost));
     }
 }

@@ -37,6 +37,8 @@ impl Unit {
 pub struct Counts {
     /// Records handed to the writers of all rings seen, lost ones among them.
     pub records_produced: u64,
+    /// Records not written since recording was switched off; not among those produced.
+    pub records_suppressed: u64,
     /// Records read and decoded.
     pub records_read: u64,
     /// Requests whose end was built, by outcome.

@@ -94,7 +94,7 @@ pub struct Join {
     sequences: HashMap<SequenceKey, Place>,
     pending: Pending,
     ended: Recent<SequenceKey>,
-    /// Requests that were not taken since too many were open.
+    /// Requests that were not taken since too many were open, or that were closed before their end.
     refused: Recent<Key>,
     steps: HashMap<u32, Steps>,
     /// Requests whose HTTP ended before their sequences, with the time until which they wait.
@@ -199,12 +199,14 @@ impl Join {
         }
     }
 
-    /// The recorder stops while the engine goes on: what is open ends with what is known.
+    /// Recording stops while the engine goes on: what is open ends with what is known.
     pub fn close_all(&mut self) {
         let keys: Vec<Key> = self.requests.keys().copied().collect();
         for key in keys {
             let closed = self.requests.get(&key).is_some_and(|open| open.http_end_ns.is_none());
             self.finish(key, closed.then_some(Closed::Unobserved));
+            // Its end may come yet: of a request that is told already.
+            self.refused.insert(key);
         }
     }
 

@@ -20,6 +20,7 @@ pub mod sample;
 pub mod sequence;
 pub mod span;
 pub mod status;
+pub mod switch;
 pub mod token;
 
 pub use config::Config;

@@ -22,6 +22,7 @@ use crate::resource::Identity;
 use crate::sample::Sampler;
 use crate::span::{Level, SpanSettings, spans};
 use crate::status::{Report, Roster};
+use crate::switch::{Switch, Watch};
 
 /// Pause between two looks while records come.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
@@ -29,6 +30,8 @@ const BUSY_PAUSE: Duration = Duration::from_millis(20);
 const IDLE_PAUSE: Duration = Duration::from_millis(50);
 /// How often the directory is listed and writers are asked whether they live.
 const SCAN_INTERVAL: Duration = Duration::from_millis(200);
+/// Most rounds over the rings that were just switched off: their largest size over what a round takes.
+const LAST_ROUNDS: usize = 512;
 /// How long exports wait for the application's name.
 const NAME_PATIENCE: Duration = Duration::from_secs(5);
 /// From the wish to stop to the end: the launcher waits 2 s.
@@ -92,6 +95,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<S
 /// All parts of a running recorder.
 struct Recorder {
     health: Health,
+    switch: Watch,
     drain: Drain,
     join: Join,
     meter: Meter,
@@ -117,6 +121,7 @@ impl Recorder {
         let keep = Keep { content: config.content, token_events };
         let identity = Identity::new(config);
         Ok(Self {
+            switch: Watch::new(&config.dir),
             drain: Drain::new(&config.dir, health.clone()),
             join: Join::new(keep, health.clone()),
             meter: Meter::new(config.temporality, wall_now_ns()),
@@ -137,8 +142,13 @@ impl Recorder {
         })
     }
 
-    /// Find new rings, and ask after the writers of known ones.
+    /// Find new rings, and ask after the writers of known ones; before that, look at the switch.
     fn scan(&mut self) -> Result<(), Error> {
+        match self.switch.look() {
+            Some(Switch::On) => self.resume(),
+            Some(Switch::Off) => self.suspend(),
+            None => {}
+        }
         for opened in self.drain.scan()? {
             self.processes += 1;
             self.roster.open(opened.source, &opened.info);
@@ -146,6 +156,29 @@ impl Recorder {
         }
         self.drain.check_writers();
         Ok(())
+    }
+
+    /// Record nothing of requests from now on. What is open ends with what is known.
+    fn suspend(&mut self) {
+        tracing::warn!("recording is switched off; the engine goes on unobserved");
+        self.drain.suppress(true);
+        self.report.enable(false);
+        for _ in 0..LAST_ROUNDS {
+            if !self.round().is_zero() {
+                break;
+            }
+        }
+        self.join.close_all();
+        self.hand_over();
+        // Levels that nobody measures any more.
+        self.drain.sources().for_each(|source| self.meter.close_source(source));
+    }
+
+    /// Record again, whole requests from the next one on.
+    fn resume(&mut self) {
+        tracing::warn!("recording is switched on");
+        self.drain.suppress(false);
+        self.report.enable(true);
     }
 
     /// One look at all rings; returns how long the next one can wait.

@@ -180,7 +180,7 @@ pub const OWN: &[Own] = &[
     Own {
         name: "tachograph.records",
         unit: "{record}",
-        meaning: "records of the probes, by tachograph.state (produced, read)",
+        meaning: "records of the probes, by tachograph.state (produced, read, suppressed: not written while recording is off)",
         is_level: false,
     },
     Own {

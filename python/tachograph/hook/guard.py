@@ -23,12 +23,13 @@ FAULT_INJECTION = "TACHOGRAPH_TEST_FAULT"
 class Hook:
     """One wrapped function of the engine: its name, what is lost without it, and how often our part failed."""
 
-    __slots__ = ("_faults", "_restore", "_ring", "live", "lost", "name")
+    __slots__ = ("_faults", "_restore", "_ring", "live", "lost", "name", "suppressed")
 
     def __init__(self, name: str, lost: str, ring: Ring) -> None:
         self.name = name
         self.lost = lost
         self.live = True
+        self.suppressed = ring.probe.suppressed
         self._ring = ring
         self._faults = 0
         self._restore: Callable[[], None] | None = None
@@ -69,14 +70,20 @@ def guard(
 ) -> Callable[..., Any]:
     """Wrap `original`: call `before(*args)`, the original once, then `after(note, result, *args)`.
 
+    While recording is switched off the original alone is called, but for constructors: what their hooks keep is needed
+    as soon as it is on again.
+
     `note` is what `before` returned. The caller sees the original's result and exceptions, and nothing of ours.
     """
     if injected(hook.name):
         before = after = _raise_injected
 
+    constructs = hook.name.endswith(".__init__")
+    suppressed = hook.suppressed
+
     @functools.wraps(original)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        if not hook.live:
+        if not hook.live or (suppressed() and not constructs):
             return original(*args, **kwargs)
         note = None
         failed = False

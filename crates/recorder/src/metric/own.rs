@@ -35,6 +35,7 @@ impl Own {
             "tachograph.records" => vec![
                 (vec![("tachograph.state", "produced")], counts.records_produced),
                 (vec![("tachograph.state", "read")], counts.records_read),
+                (vec![("tachograph.state", "suppressed")], counts.records_suppressed),
             ],
             "tachograph.requests" => {
                 counts.requests.iter().map(|(o, n)| (vec![("tachograph.outcome", *o)], *n)).collect()

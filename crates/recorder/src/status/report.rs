@@ -42,6 +42,11 @@ impl Report {
         }
     }
 
+    /// Recording was switched on or off.
+    pub fn enable(&mut self, enabled: bool) {
+        self.enabled = enabled;
+    }
+
     /// Tell it, where the last time is long enough ago.
     pub fn tell(&mut self, identity: &Identity, roster: &Roster, health: &Health) {
         let now = Instant::now();
