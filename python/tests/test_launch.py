@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tachograph import bootstrap as bootstrap_command
 from tachograph import launch
-from tachograph.hook import MODULES
 
 PACKAGE = Path(launch.__file__).parent.parent
 
@@ -91,82 +89,3 @@ def test_a_program_that_cannot_be_executed_is_none(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("sysconfig.get_path", lambda _name: str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
     assert launch.find_binary() is None
-
-
-def bootstrap(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["tachograph-bootstrap", *arguments])
-    return bootstrap_command.bootstrap()
-
-
-@pytest.fixture
-def vllm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An engine on disk that must not be imported."""
-    place = tmp_path / "vllm"
-    for name in MODULES:
-        if name.startswith("vllm."):
-            path = tmp_path.joinpath(*name.split(".")).with_suffix(".py")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("raise AssertionError('imported')\n")
-    (place / "__init__.py").write_text("raise AssertionError('imported')\n")
-    (place / "_version.py").write_text("__version__ = version = '0.32.0'\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(bootstrap_command, "find_binary", lambda: "/bin/tachograph")
-    return place
-
-
-@pytest.mark.usefixtures("vllm")
-def test_check_names_the_engine_without_importing_it(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert bootstrap(monkeypatch) == 0
-    out = capsys.readouterr().out
-    assert "engine: vllm 0.32.0 in " in out
-    assert out.endswith("ready\n")
-    assert "vllm" not in sys.modules
-
-
-@pytest.mark.usefixtures("vllm")
-def test_install_ends_with_the_launch_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    assert bootstrap(monkeypatch, "-a", "install") == 0
-    assert capsys.readouterr().out.endswith("tachograph-instrument vllm serve MODEL\n")
-
-
-def test_check_fails_where_the_engine_is_of_another_line(
-    vllm: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (vllm / "v1" / "core" / "sched" / "scheduler.py").unlink()
-    (vllm / "_version.py").unlink()
-    assert bootstrap(monkeypatch, "-a", "check") == 1
-    out = capsys.readouterr().out
-    assert "! engine: vllm of unknown version" in out
-    assert "has no module vllm.v1.core.sched.scheduler" in out
-
-
-def test_check_fails_and_says_what_to_do_where_there_is_nothing(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(bootstrap_command, "find_binary", lambda: None)
-    monkeypatch.setitem(sys.modules, "tachograph._probe", None)
-    monkeypatch.delattr("tachograph._probe", raising=False)
-    assert bootstrap(monkeypatch, "-a", "install") == 1
-    out = capsys.readouterr().out
-    assert "! probe: cannot be loaded" in out
-    assert "! supervisor: no program" in out
-    assert "! engine: no vllm in this environment; install it" in out
-    assert "Put the command" not in out
-
-
-def test_uninstall_has_nothing_to_undo_and_requirements_are_empty(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert bootstrap(monkeypatch, "-a", "uninstall") == 0
-    assert "Nothing to undo" in capsys.readouterr().out
-    assert bootstrap(monkeypatch, "-a", "requirements") == 0
-    assert capsys.readouterr().out == ""
-
-
-def test_an_unknown_action_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as exit_:
-        bootstrap(monkeypatch, "-a", "purge")
-    assert exit_.value.code == 2
-    assert "invalid choice: 'purge'" in capsys.readouterr().err

@@ -66,7 +66,7 @@ class Table:
         """Note what no import will ever bring: another version, generation or front end."""
         here = engine.detect()
         generation = self.ring.generation or here.generation
-        if os.environ.get(_RUST_FRONT_ENDS.get(here.name, ""), "").strip().lower() in ("1", "true"):
+        if os.environ.get(RUST_FRONT_ENDS.get(here.name, ""), "").strip().lower() in ("1", "true"):
             lost = f"{here.name}'s Rust front end runs no Python; {self._edge.lost}"
             self.ring.point(self._edge.name, "missing", lost)
         for line in LINES:
@@ -93,7 +93,8 @@ class Table:
             self.ring.point(point.name, "missing", point.lost)
 
 
-_RUST_FRONT_ENDS = {"vllm": "VLLM_USE_RUST_FRONTEND", "sglang": "SGLANG_RUST_SERVER"}
+RUST_FRONT_ENDS = {"vllm": "VLLM_USE_RUST_FRONTEND", "sglang": "SGLANG_RUST_SERVER"}
+"""Environment variables that put a front end without Python in place of the engine's own."""
 
 
 _table: Table | None = None
