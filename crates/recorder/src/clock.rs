@@ -23,6 +23,12 @@ impl Clock {
         Self { mono_ns: 0, wall_ns: info.wall_ns(0) }
     }
 
+    /// Both clocks now.
+    #[must_use]
+    pub fn now() -> Self {
+        Self { mono_ns: tachograph_ring::now_ns(), wall_ns: wall_now_ns() }
+    }
+
     /// Wall time of a monotonic time.
     #[must_use]
     pub fn wall(&self, mono_ns: u64) -> u64 {

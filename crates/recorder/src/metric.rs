@@ -8,10 +8,12 @@ mod point;
 
 use tachograph_ring::Record;
 
+use crate::clock::Clock;
 use crate::config::Temporality;
 use crate::health::Health;
 use crate::join::{Joined, Source};
 use crate::request::Request;
+use crate::status::Roster;
 use documented::Documented;
 use histogram::Histograms;
 use opentelemetry_proto::tonic::metrics::v1::Metric;
@@ -21,6 +23,8 @@ use point::Window;
 /// All metrics of a launch.
 pub struct Meter {
     temporality: Temporality,
+    /// Start of this recorder, Unix nanoseconds.
+    born_ns: u64,
     /// Start of the sums: of this recorder, or with delta of the last collection. Unix nanoseconds.
     start_ns: u64,
     documented: Documented,
@@ -34,6 +38,7 @@ impl Meter {
     pub fn new(temporality: Temporality, now_ns: u64) -> Self {
         Self {
             temporality,
+            born_ns: now_ns,
             start_ns: now_ns,
             documented: Documented::default(),
             histograms: Histograms::default(),
@@ -66,14 +71,19 @@ impl Meter {
         self.documented.close_source(source);
     }
 
-    /// All metrics now (Unix nanoseconds).
-    pub fn collect(&mut self, now_ns: u64, health: &Health) -> Vec<Metric> {
-        let window = Window { temporality: self.temporality, start_ns: self.start_ns, now_ns };
-        let mut metrics = self.documented.collect(window);
+    /// All metrics now.
+    pub fn collect(&mut self, now: Clock, health: &Health, roster: &mut Roster) -> Vec<Metric> {
+        let window = Window {
+            temporality: self.temporality,
+            born_ns: self.born_ns,
+            start_ns: self.start_ns,
+            now_ns: now.wall_ns,
+        };
+        let mut metrics = self.documented.collect(window, now.mono_ns);
         metrics.extend(self.histograms.collect(window));
-        metrics.extend(self.own.collect(window, health));
+        metrics.extend(self.own.collect(window, health, roster));
         if self.temporality == Temporality::Delta {
-            self.start_ns = now_ns;
+            self.start_ns = now.wall_ns;
         }
         metrics
     }

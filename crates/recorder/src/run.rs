@@ -242,7 +242,7 @@ impl Recorder {
     }
 
     fn export_metrics(&mut self) {
-        let metrics = self.meter.collect(wall_now_ns(), &self.health);
+        let metrics = self.meter.collect(Clock::now(), &self.health, &mut self.roster);
         self.exporter.metrics(metrics);
     }
 

@@ -161,6 +161,17 @@ pub const SEMCONV: &[Semconv] = &[
     },
 ];
 
+/// How a metric of the recorder about itself is reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnKind {
+    /// Monotonic OTLP Sum.
+    Count,
+    /// OTLP Sum that may fall (an UpDownCounter), always cumulative.
+    UpDown,
+    /// OTLP Gauge.
+    Level,
+}
+
 /// A metric of the recorder about itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Own {
@@ -170,8 +181,8 @@ pub struct Own {
     pub unit: &'static str,
     /// Meaning.
     pub meaning: &'static str,
-    /// A level (gauge), not a sum.
-    pub is_level: bool,
+    /// How it is reported.
+    pub kind: OwnKind,
 }
 
 /// What the recorder reports of itself. For spans and points sent + dropped + queued = produced;
@@ -181,48 +192,87 @@ pub const OWN: &[Own] = &[
         name: "tachograph.records",
         unit: "{record}",
         meaning: "records of the probes, by tachograph.state (produced, read, suppressed: not written while recording is off)",
-        is_level: false,
+        kind: OwnKind::Count,
     },
     Own {
         name: "tachograph.requests",
         unit: "{request}",
         meaning: "requests that ended, by tachograph.outcome; other_route are those that are no model's business",
-        is_level: false,
+        kind: OwnKind::Count,
     },
     Own {
         name: "tachograph.export.produced",
         unit: "1",
         meaning: "spans and metric points made for export, by tachograph.unit",
-        is_level: false,
+        kind: OwnKind::Count,
     },
     Own {
         name: "tachograph.export.sent",
         unit: "1",
         meaning: "spans and metric points that the other side took, by tachograph.unit",
-        is_level: false,
+        kind: OwnKind::Count,
     },
     Own {
         name: "tachograph.export.retries",
         unit: "1",
         meaning: "exports that had to be tried again, by tachograph.unit",
-        is_level: false,
+        kind: OwnKind::Count,
     },
     Own {
         name: "tachograph.export.queued",
         unit: "1",
         meaning: "spans and metric points waiting for export, by tachograph.unit",
-        is_level: true,
+        kind: OwnKind::Level,
     },
     Own {
         name: "tachograph.dropped",
         unit: "1",
         meaning: "what was dropped, by tachograph.unit (records, requests, details, spans, points) and tachograph.reason",
-        is_level: false,
+        kind: OwnKind::Count,
     },
     Own {
         name: "tachograph.lag",
         unit: "s",
         meaning: "longest time from a record to its reading since the last report",
-        is_level: true,
+        kind: OwnKind::Level,
+    },
+    Own {
+        name: "tachograph.process",
+        unit: "{process}",
+        meaning: "1 for each process of the engine that writes, with tachograph.process.role, process.pid and \
+                  process.runtime.version (Python's)",
+        kind: OwnKind::Level,
+    },
+    Own {
+        name: "tachograph.probe",
+        unit: "1",
+        meaning: "1 where a hook is live, else 0, by tachograph.probe.name, .state (live, missing, not_applicable, \
+                  removed) and .detail (what is lost), tachograph.process.role and process.pid",
+        kind: OwnKind::Level,
+    },
+    Own {
+        name: "tachograph.faults",
+        unit: "{fault}",
+        meaning: "exceptions of hooks, none of which reached the engine, by tachograph.process.role and process.pid",
+        kind: OwnKind::Count,
+    },
+    Own {
+        name: "tachograph.ring.usage",
+        unit: "1",
+        meaning: "largest share of a ring found in use since the last report, by tachograph.process.role and \
+                  process.pid",
+        kind: OwnKind::Level,
+    },
+    Own {
+        name: "process.cpu.time",
+        unit: "s",
+        meaning: "CPU time of the recorder, by cpu.mode (tachograph.process.role is recorder)",
+        kind: OwnKind::Count,
+    },
+    Own {
+        name: "process.memory.usage",
+        unit: "By",
+        meaning: "resident memory of the recorder (tachograph.process.role is recorder)",
+        kind: OwnKind::UpDown,
     },
 ];

@@ -5,6 +5,7 @@
 //! adds nothing.
 
 mod engine;
+mod rate;
 mod value;
 
 use std::collections::BTreeMap;
@@ -14,12 +15,15 @@ use tachograph_ring::Record;
 use tachograph_ring::record::{Engine as EngineRecord, Process};
 use tachograph_schema::metric::{ALL, EngineLine, Kind, Metric as Row};
 
-use super::point::{Window, gauge, labels, level_sum, metric};
+use super::point::{Window, gauge, labels, metric};
 use crate::config::Temporality;
 use crate::join::Source;
 use crate::request::Request;
 use engine::{Engine, Sums};
 use value::{Dimension, values};
+
+/// Most engines of one launch that are told apart; those above are told as one.
+const MAX_ENGINES: u32 = 256;
 
 /// The documented metrics.
 #[derive(Debug, Default)]
@@ -27,8 +31,6 @@ pub(super) struct Documented {
     /// Which engine it is, once one of its processes said so.
     line: Option<EngineLine>,
     engines: BTreeMap<u32, Engine>,
-    /// Start of what is cumulative whatever the temporality, Unix nanoseconds.
-    born_ns: Option<u64>,
 }
 
 impl Documented {
@@ -45,7 +47,7 @@ impl Documented {
     }
 
     fn engine(&mut self, index: u32) -> &mut Engine {
-        self.engines.entry(index).or_default()
+        self.engines.entry(index.min(MAX_ENGINES - 1)).or_default()
     }
 
     /// The engine's own process knows its generation best: a front end may be older than the choice.
@@ -83,31 +85,30 @@ impl Documented {
         self.engines.values_mut().filter(|engine| engine.source == Some(source)).for_each(Engine::gone);
     }
 
-    pub(super) fn collect(&mut self, window: Window) -> Vec<Metric> {
-        let born_ns = *self.born_ns.get_or_insert(window.start_ns);
+    /// All rows of the line; `mono_ns` is the window's end on the clock of the records.
+    pub(super) fn collect(&mut self, window: Window, mono_ns: u64) -> Vec<Metric> {
         let line = self.line.unwrap_or(EngineLine::VllmV1);
         let rows = ALL.iter().filter(|row| row.engines.contains(&line));
-        let metrics = rows.filter_map(|row| self.row(line, row, window, born_ns)).collect();
+        let metrics = rows.filter_map(|row| self.row(line, row, window, mono_ns)).collect();
         if window.temporality == Temporality::Delta {
             self.engines.values_mut().for_each(|engine| engine.sums = Sums::default());
         }
         metrics
     }
 
-    fn row(&self, line: EngineLine, row: &Row, window: Window, born_ns: u64) -> Option<Metric> {
+    fn row(&self, line: EngineLine, row: &Row, window: Window, mono_ns: u64) -> Option<Metric> {
         if self.engines.is_empty() {
             return None;
         }
-        let window = if row.is_level { Window { start_ns: born_ns, ..window } } else { window };
         let mut points = Vec::new();
         for (index, engine) in &self.engines {
-            for (extra, value) in values(line, row.name, engine) {
+            for (extra, value) in values(line, row.name, engine, mono_ns) {
                 let dimensions = dimensions(line, &engine.model, *index, self.engines.len() > 1, extra);
                 points.push(window.number(labels(dimensions.iter().map(|(k, v)| (*k, v.as_str()))), value));
             }
         }
         let data = match row.kind {
-            Kind::Counter if row.is_level => level_sum(points),
+            Kind::Counter if row.is_level => window.level_sum(points),
             Kind::Counter => window.sum(points),
             Kind::Gauge => gauge(points),
         };

@@ -13,6 +13,8 @@ use crate::config::Temporality;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Window {
     pub(super) temporality: Temporality,
+    /// Start of what is cumulative always.
+    pub(super) born_ns: u64,
     pub(super) start_ns: u64,
     pub(super) now_ns: u64,
 }
@@ -39,13 +41,22 @@ impl Window {
     pub(super) fn sum(self, points: Vec<NumberDataPoint>) -> Data {
         Data::Sum(Sum { data_points: points, aggregation_temporality: self.aggregation(), is_monotonic: true })
     }
-}
 
-/// A level under a name that is documented as a counter: a cumulative Sum whatever the temporality, since the
-/// difference of two levels is no level.
-pub(super) fn level_sum(points: Vec<NumberDataPoint>) -> Data {
-    let aggregation_temporality = AggregationTemporality::Cumulative.into();
-    Data::Sum(Sum { data_points: points, aggregation_temporality, is_monotonic: true })
+    /// A level that is documented as a counter: there is no increase of it to tell, so it is cumulative always.
+    pub(super) fn level_sum(self, points: Vec<NumberDataPoint>) -> Data {
+        self.since_start(points, true)
+    }
+
+    /// A sum that may fall, cumulative always, as the OTLP exporters of OpenTelemetry's SDKs have it.
+    pub(super) fn up_down(self, points: Vec<NumberDataPoint>) -> Data {
+        self.since_start(points, false)
+    }
+
+    fn since_start(self, mut points: Vec<NumberDataPoint>, is_monotonic: bool) -> Data {
+        points.iter_mut().for_each(|p| p.start_time_unix_nano = self.born_ns);
+        let aggregation_temporality = AggregationTemporality::Cumulative.into();
+        Data::Sum(Sum { data_points: points, aggregation_temporality, is_monotonic })
+    }
 }
 
 pub(super) fn gauge(mut points: Vec<NumberDataPoint>) -> Data {
@@ -66,6 +77,11 @@ pub(super) fn metric(name: &str, unit: &str, meaning: &str, data: Data) -> Metri
 /// A whole number as OTLP has it.
 pub(super) fn int(value: u64) -> Value {
     Value::AsInt(i64::try_from(value).unwrap_or(i64::MAX))
+}
+
+/// Attributes out of names and owned text.
+pub(super) fn owned_labels(pairs: &[(&'static str, String)]) -> Vec<KeyValue> {
+    labels(pairs.iter().map(|(key, value)| (*key, value.as_str())))
 }
 
 /// Attributes out of pairs of text.

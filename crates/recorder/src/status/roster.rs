@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use tachograph_ring::{Counters, Info, Record};
-use tachograph_schema::metric::EngineLine;
 
 use super::{ProbeState, ProbeStatus, ProcessStatus, RingStatus};
 use crate::join::Source;
@@ -57,7 +56,6 @@ impl ProcessSeen {
 #[derive(Debug, Default)]
 pub struct Roster {
     processes: BTreeMap<u32, ProcessSeen>,
-    line: Option<EngineLine>,
 }
 
 impl Roster {
@@ -115,23 +113,10 @@ impl Roster {
     }
 
     fn process(&mut self, source: Source, record: &tachograph_ring::record::Process<'_>) {
-        let line = match (record.engine, record.engine_generation) {
-            ("sglang", _) => Some(EngineLine::Sglang),
-            ("vllm", "v0") => Some(EngineLine::VllmV0),
-            ("vllm", "v1") => Some(EngineLine::VllmV1),
-            _ => None,
-        };
-        self.line = self.line.or(line);
         if let Some(process) = self.processes.get_mut(&source.0) {
             record.role.clone_into(&mut process.role);
             record.python.clone_into(&mut process.python);
         }
-    }
-
-    /// The engine's line; vLLM V1 until a process says another one.
-    #[must_use]
-    pub fn line(&self) -> EngineLine {
-        self.line.unwrap_or(EngineLine::VllmV1)
     }
 
     /// All processes that are remembered, in the order of their rings.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use tachograph_ring::record::{FinishReason, Quantity, Sample, SequenceKind, Step, StepOutputs};
 
+use super::rate::Rate;
 use crate::clock::seconds;
 use crate::figure::SequenceFigures;
 use crate::join::Source;
@@ -21,6 +22,8 @@ pub(super) struct Engine {
     pub(super) kv_usage: f64,
     /// Levels that only some engines have.
     pub(super) levels: BTreeMap<Quantity, f64>,
+    /// Tokens of the last seconds.
+    pub(super) generated: Rate,
     pub(super) sums: Sums,
 }
 
@@ -65,7 +68,9 @@ impl Engine {
     pub(super) fn outputs(&mut self, outputs: &StepOutputs<'_>) {
         self.sums.prefix_queries += outputs.prefix_queries;
         self.sums.prefix_hits += outputs.prefix_hits;
-        self.sums.generation_tokens += outputs.outputs.iter().map(|o| u64::from(o.tokens)).sum::<u64>();
+        let tokens = outputs.outputs.iter().map(|o| u64::from(o.tokens)).sum::<u64>();
+        self.sums.generation_tokens += tokens;
+        self.generated.add(outputs.t_ns, tokens);
     }
 
     pub(super) fn sample(&mut self, sample: &Sample<'_>) {

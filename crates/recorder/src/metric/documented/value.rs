@@ -14,8 +14,9 @@ const REASONS: [FinishReason; 5] =
 /// A dimension of the metric's own.
 pub(super) type Dimension = Option<(&'static str, &'static str)>;
 
-/// The values of a documented metric with the dimensions of its own; none where the line has no such metric.
-pub(super) fn values(line: EngineLine, name: &str, engine: &Engine) -> Vec<(Dimension, Value)> {
+/// The values of a documented metric with the dimensions of its own; none where the line has no such metric. `now_ns` is
+/// monotonic.
+pub(super) fn values(line: EngineLine, name: &str, engine: &Engine, now_ns: u64) -> Vec<(Dimension, Value)> {
     let s = &engine.sums;
     if name == "llm_usage_tokens" {
         return vec![
@@ -30,7 +31,7 @@ pub(super) fn values(line: EngineLine, name: &str, engine: &Engine) -> Vec<(Dime
     let of_line = match line {
         EngineLine::VllmV0 => vllm(name, s).or_else(|| vllm_v0(name, engine)),
         EngineLine::VllmV1 => vllm(name, s).or_else(|| vllm_v1(name, engine)),
-        EngineLine::Sglang => sglang(name, engine),
+        EngineLine::Sglang => sglang(name, engine, now_ns),
     };
     of_line.map(|value| (None, value)).into_iter().collect()
 }
@@ -83,7 +84,7 @@ fn vllm_v1(name: &str, engine: &Engine) -> Option<Value> {
     })
 }
 
-fn sglang(name: &str, engine: &Engine) -> Option<Value> {
+fn sglang(name: &str, engine: &Engine, now_ns: u64) -> Option<Value> {
     let s = &engine.sums;
     Some(match name {
         "sglang_num_running_reqs" => int(engine.running),
@@ -96,7 +97,7 @@ fn sglang(name: &str, engine: &Engine) -> Option<Value> {
         "prompt_tokens_total" => int(s.prompt_tokens),
         "generation_tokens_total" => int(s.generation_tokens),
         "gen_ai_sglang_cached_tokens_total" => int(s.prefix_hits),
-        "sglang_gen_throughput" => Value::AsDouble(engine.level(Quantity::GenThroughput)),
+        "sglang_gen_throughput" => Value::AsDouble(throughput(engine, now_ns)),
         "gen_ai_server_time_to_first_token" => Value::AsDouble(s.ttft),
         "gen_ai_server_time_per_output_token" => Value::AsDouble(s.tpot),
         "sglang_inter_token_latency_seconds" => Value::AsDouble(s.itl),
@@ -113,6 +114,12 @@ fn hit_rate(engine: &Engine) -> f64 {
     let Sums { prefix_hits, prefix_queries, .. } = engine.sums;
     let overall = || if prefix_queries == 0 { 0.0 } else { prefix_hits as f64 / prefix_queries as f64 };
     engine.levels.get(&Quantity::CacheHitRate).copied().unwrap_or_else(overall)
+}
+
+/// As the engine reports it (every few steps), or over the last seconds where it never did.
+fn throughput(engine: &Engine, now_ns: u64) -> f64 {
+    let told = engine.levels.get(&Quantity::GenThroughput).copied();
+    told.unwrap_or_else(|| engine.generated.per_second(now_ns))
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "saturates")]
@@ -133,7 +140,7 @@ mod tests {
         for line in LINES {
             for row in ALL {
                 let same_name_on_line = ALL.iter().any(|r| r.name == row.name && r.engines.contains(&line));
-                let has = !values(line, row.name, &Engine::default()).is_empty();
+                let has = !values(line, row.name, &Engine::default(), 0).is_empty();
                 // Two names that are dimensions by themselves are shared by all lines.
                 assert!(has == same_name_on_line || row.name == "gen_ai_vllm_request_success", "{line:?} {}", row.name);
             }
@@ -153,7 +160,7 @@ mod tests {
         ];
         for (line, row) in LINES.iter().flat_map(|line| ALL.iter().map(move |row| (*line, row))) {
             let is_double = row.unit == "s" || SHARES.contains(&row.name);
-            for (_, value) in values(line, row.name, &Engine::default()) {
+            for (_, value) in values(line, row.name, &Engine::default(), 0) {
                 assert_eq!(matches!(value, Value::AsDouble(_)), is_double, "{}", row.name);
             }
         }
