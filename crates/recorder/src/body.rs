@@ -7,5 +7,6 @@ pub mod asked;
 pub mod json;
 pub mod message;
 pub mod piece;
+pub mod redaction;
 pub mod sse;
 pub mod text;

@@ -12,6 +12,7 @@ use std::time::Duration;
 pub use endpoint::{Endpoint, Protocol, Tls};
 use vars::Vars;
 
+use crate::body::redaction::Redaction;
 use crate::body::text::ContentPolicy;
 use crate::error::Error;
 use crate::sample::{Root, Sampler};
@@ -127,8 +128,8 @@ impl Config {
     }
 }
 
-/// Whether text leaves. A value that is not understood keeps it, and so does a redaction that this version cannot do:
-/// what was asked to be hidden is never sent in the clear.
+/// Whether text leaves, and without what. A value that is not understood keeps it, and so does a file of patterns that
+/// cannot be used: what was asked to be hidden is never sent in the clear.
 fn content(vars: &Vars<'_>) -> ContentPolicy {
     const NAME: &str = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT";
     let asked = vars.text(NAME).map(|v| v.to_ascii_lowercase());
@@ -140,11 +141,21 @@ fn content(vars: &Vars<'_>) -> ContentPolicy {
             false
         }
     };
-    if capture && vars.text("TACHOGRAPH_REDACT").is_some() {
-        tracing::warn!("TACHOGRAPH_REDACT is not supported by this version, message content is left out");
-        capture = false;
+    let mut redaction = None;
+    if let Some(path) = vars.text("TACHOGRAPH_REDACT").filter(|_| capture) {
+        match Redaction::read(Path::new(&path)) {
+            // Settings are read once in the life of a recorder.
+            Ok(patterns) => redaction = Some(&*Box::leak(Box::new(patterns))),
+            Err(why) => {
+                tracing::warn!(
+                    "message content is left out, TACHOGRAPH_REDACT names a file that cannot be used: {why}: {path}"
+                );
+                capture = false;
+            }
+        }
     }
-    ContentPolicy { capture, max_chars: vars.number("TACHOGRAPH_CONTENT_MAX_CHARS", DEFAULT_CONTENT_MAX_CHARS) }
+    let max_chars = vars.number("TACHOGRAPH_CONTENT_MAX_CHARS", DEFAULT_CONTENT_MAX_CHARS);
+    ContentPolicy { capture, max_chars, redaction }
 }
 
 fn level(vars: &Vars<'_>) -> Level {
@@ -218,7 +229,7 @@ mod tests {
         let c = config(&[]);
         assert_eq!((c.traces.url.as_str(), c.traces.protocol), ("http://127.0.0.1:4317", Protocol::Grpc));
         assert_eq!((c.interval, c.level, c.event_limit), (LOCAL_INTERVAL, Level::Stages, 128));
-        assert_eq!(c.content, ContentPolicy { capture: true, max_chars: 8192 });
+        assert!(c.content.capture && c.content.max_chars == 8192 && c.content.redaction.is_none());
         assert!(c.enabled && c.sampler.keeps(&[0xff; 16], None));
     }
 
@@ -228,13 +239,13 @@ mod tests {
     }
 
     #[test]
-    fn content_is_left_out_by_either_spelling_and_where_redaction_was_asked() {
+    fn content_is_left_out_by_either_spelling_and_where_redaction_cannot_be_done() {
         const NAME: &str = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT";
         for off in ["false", "NO_CONTENT", "nonsense"] {
             assert!(!config(&[(NAME, off)]).content.capture, "{off}");
         }
         assert!(config(&[(NAME, "SPAN_ONLY")]).content.capture);
-        assert!(!config(&[("TACHOGRAPH_REDACT", "/x")]).content.capture);
+        assert!(!config(&[("TACHOGRAPH_REDACT", "/x")]).content.capture, "a file that is not there");
     }
 
     #[test]

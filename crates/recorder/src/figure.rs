@@ -74,11 +74,11 @@ impl RequestFigures {
     pub fn of(r: &Request) -> Self {
         let all: Vec<_> = r.sequences.iter().map(SequenceFigures::of).collect();
         let tpots: Vec<f64> = all.iter().filter_map(|f| f.tpot).collect();
-        // Choices of one prompt name one parent; a prompt of its own names none.
+        // Choices of one prompt name one parent; a prompt of its own names none, or one of a list without choices.
         let mut parents: Vec<&str> = Vec::new();
         let mut prompts: Vec<&Sequence> = Vec::new();
         for s in &r.sequences {
-            if s.parent_id.is_empty() || !parents.contains(&s.parent_id.as_str()) {
+            if s.parent_id.is_empty() || s.params.n <= 1 || !parents.contains(&s.parent_id.as_str()) {
                 parents.push(&s.parent_id);
                 prompts.push(s);
             }
@@ -97,7 +97,10 @@ impl RequestFigures {
             output_tokens: known
                 .then(|| r.sequences.iter().map(|s| s.tokens.count()).sum())
                 .or(usage.completion_tokens),
-            reasoning_tokens: usage.completion_tokens_details.and_then(|d| d.reasoning_tokens),
+            reasoning_tokens: usage
+                .completion_tokens_details
+                .and_then(|d| d.reasoning_tokens)
+                .or(usage.reasoning_tokens),
         }
     }
 }

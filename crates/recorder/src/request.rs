@@ -119,6 +119,7 @@ const ROUTES: &[(&str, Operation)] = &[
     ("/audio/translations", Operation::TextCompletion),
     ("/embeddings", Operation::Embeddings),
     ("/embed", Operation::Embeddings),
+    ("/encode", Operation::Embeddings),
     ("/pooling", Operation::Embeddings),
     ("/classify", Operation::Embeddings),
     ("/rerank", Operation::Rerank),

@@ -129,6 +129,7 @@ impl Recorder {
                 level: config.level,
                 event_limit: config.event_limit,
                 provider: identity.provider().to_owned(),
+                content: config.content,
             },
             identity,
             roster: Roster::default(),

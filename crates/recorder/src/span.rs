@@ -11,6 +11,7 @@ use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind};
 use tachograph_schema::attribute as name;
 use tachograph_schema::otlp::Attributes;
 
+use crate::body::text::ContentPolicy;
 use crate::request::{Outcome, Request};
 use build::{Builder, Frame};
 
@@ -34,6 +35,8 @@ pub struct SpanSettings {
     pub event_limit: usize,
     /// `gen_ai.provider.name`.
     pub provider: String,
+    /// What of text leaves.
+    pub content: ContentPolicy,
 }
 
 /// The spans of a request, parents before children; empty where it is no business of a model.
@@ -45,7 +48,7 @@ pub fn spans(request: &Request, settings: &SpanSettings) -> Vec<Span> {
     let mut spans = Vec::with_capacity(8);
     let parent = match &request.edge.start {
         Some(start) => {
-            spans.push(http(&builder, request, &format!("{} {}", start.method, start.path), whole));
+            spans.push(http(&builder, request, settings, &format!("{} {}", start.method, start.path), whole));
             Some(request.trace.span_id)
         }
         None => request.trace.parent,
@@ -68,7 +71,7 @@ pub fn spans(request: &Request, settings: &SpanSettings) -> Vec<Span> {
 }
 
 /// The span of the edge.
-fn http(builder: &Builder<'_>, request: &Request, title: &str, frame: Frame) -> Span {
+fn http(builder: &Builder<'_>, request: &Request, settings: &SpanSettings, title: &str, frame: Frame) -> Span {
     let trace = &request.trace;
     let mut span = builder.span(title, trace.span_id, trace.parent, frame);
     span.kind = SpanKind::Server.into();
@@ -84,7 +87,7 @@ fn http(builder: &Builder<'_>, request: &Request, title: &str, frame: Frame) -> 
             .set(name::HTTP_METHOD, start.method.as_str())
             .set(name::HTTP_ROUTE, text(&start.path))
             .set(name::URL_PATH, text(&start.path))
-            .set(name::URL_QUERY, text(&start.query))
+            .set(name::URL_QUERY, text(&settings.content.clean(&start.query)))
             .set(name::URL_SCHEME, text(&start.scheme))
             .set(name::PROTOCOL_VERSION, text(&start.http_version))
             .set(name::CLIENT_ADDRESS, text(&start.client))

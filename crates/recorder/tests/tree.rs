@@ -5,8 +5,10 @@
 mod script;
 
 use expect_test::{Expect, expect};
+use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use script::*;
+use tachograph_recorder::body::redaction::Redaction;
 use tachograph_recorder::body::text::ContentPolicy;
 use tachograph_recorder::span::{Level, spans};
 use tachograph_ring::Record;
@@ -14,7 +16,7 @@ use tachograph_ring::record::{FinishReason, HttpOutcome, HttpStart};
 
 const SSE: &str = "text/event-stream; charset=utf-8";
 
-fn check(spans: &[opentelemetry_proto::tonic::trace::v1::Span], expected: &Expect) {
+fn check(spans: &[Span], expected: &Expect) {
     expected.assert_eq(&tree(spans, false));
 }
 
@@ -515,11 +517,10 @@ fn with_content_off_no_text_is_in_any_byte_and_all_spans_counts_and_times_are_th
         chunk(21, 1, &answer),
         http_end(43, 1, HttpOutcome::Complete, ""),
     ];
-    let off = play_with(&records, Level::Tokens, ContentPolicy { capture: false, max_chars: 64 });
+    let off = play_with(&records, Level::Tokens, ContentPolicy { capture: false, max_chars: 64, redaction: None });
     let on = play_with(&records, Level::Tokens, CONTENT);
-    let holds = |spans: &[opentelemetry_proto::tonic::trace::v1::Span]| {
-        spans.iter().any(|s| s.encode_to_vec().windows(canary.len()).any(|w| w == canary.as_bytes()))
-    };
+    let holds =
+        |spans: &[Span]| spans.iter().any(|s| s.encode_to_vec().windows(canary.len()).any(|w| w == canary.as_bytes()));
     assert!(holds(&on) && !holds(&off));
     assert_eq!(tree(&off, false), tree(&on, false));
 }
@@ -613,4 +614,64 @@ fn an_embedding_waits_and_is_computed_and_generates_nothing() {
 #[test]
 fn health_checks_and_the_like_leave_no_span() {
     assert!(play(&[http_start(0, 1, "/health"), http_end(1, 1, HttpOutcome::Complete, "")]).is_empty());
+}
+
+/// The operation span of a `/generate` request of SGLang that was answered with `chunks`.
+fn generated(content_type: &'static str, chunks: &[&str], content: ContentPolicy) -> Vec<Span> {
+    let mut records = vec![
+        http_start(0, 1, "/generate"),
+        body(1, 1, r#"{"text":"key sk-abc","sampling_params":{"max_new_tokens":8,"stop":"sk-abc"}}"#),
+        add(3, 1, "a", "", 0),
+        response(10, 1, 200, content_type),
+    ];
+    records.extend((20..).zip(chunks).map(|(ms, bytes)| chunk(ms, 1, bytes)));
+    records.extend([finished(60, "a", FinishReason::Length), http_end(61, 1, HttpOutcome::Complete, "")]);
+    play_with(&records, Level::Stages, content)
+}
+
+/// The text of an attribute of the operation span.
+fn text_of(spans: &[Span], name: &str) -> String {
+    serde_json::from_str(&attribute(spans, "text_completion tiny", name).unwrap()).unwrap()
+}
+
+fn output_of(spans: &[Span]) -> String {
+    text_of(spans, "gen_ai.output.messages")
+}
+
+#[test]
+fn a_stream_of_generate_repeats_its_text_and_is_read_once() {
+    let events = [
+        "data: {\"text\":\"He\",\"meta_info\":{\"id\":\"r1\",\"finish_reason\":null,\"completion_tokens\":1}}\n\n",
+        "data: {\"text\":\"Hello\",\"meta_info\":{\"id\":\"r1\",\"finish_reason\":{\"type\":\"length\",\"length\":8}}}\n\n",
+        "data: [DONE]\n\n",
+    ];
+    let spans = generated("text/event-stream", &events, CONTENT);
+    expect![[r#"[{"role":"assistant","parts":[{"type":"text","content":"Hello"}],"finish_reason":"length"}]"#]]
+        .assert_eq(&output_of(&spans));
+    let first = attribute(&spans, "text_completion tiny", "gen_ai.response.time_to_first_chunk");
+    assert_eq!(first.as_deref(), Some("0.02"));
+}
+
+#[test]
+fn a_list_of_generate_has_a_choice_for_each_answer() {
+    let answer = r#"[{"text":"a","meta_info":{"id":"r1"}},{"text":"b","meta_info":{"id":"r2"}}]"#;
+    let spans = generated("application/json", &[answer], CONTENT);
+    let texts = output_of(&spans);
+    assert!(texts.contains(r#""content":"a""#) && texts.contains(r#""content":"b""#), "{texts}");
+    assert_eq!(text_of(&spans, "gen_ai.response.id"), "r1");
+}
+
+#[test]
+fn what_a_pattern_matches_is_in_no_byte_that_leaves() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "[patterns]\nkey = 'sk-[a-z]+'").unwrap();
+    let redaction: &'static Redaction = Box::leak(Box::new(Redaction::read(file.path()).unwrap()));
+    let content = ContentPolicy { redaction: Some(redaction), ..CONTENT };
+    let spans = generated("application/json", &[r#"{"text":"sk-abc","meta_info":{"id":"r1"}}"#], content);
+    let bytes: Vec<u8> = spans.iter().flat_map(prost::Message::encode_to_vec).collect();
+    assert!(!bytes.windows(6).any(|w| w == b"sk-abc"), "{spans:?}");
+    expect![[r#"[{"role":"user","parts":[{"type":"text","content":"key [redacted:key]"}]}]"#]]
+        .assert_eq(&text_of(&spans, "gen_ai.input.messages"));
+    let unredacted = generated("application/json", &[r#"{"text":"sk-abc","meta_info":{"id":"r1"}}"#], CONTENT);
+    assert!(output_of(&unredacted).contains("sk-abc"), "the test would see it");
 }

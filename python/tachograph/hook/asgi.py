@@ -42,6 +42,7 @@ GENERATION_ROUTES = (
     "/classify",
     "/v1/audio/transcriptions",
     "/v1/audio/translations",
+    "/encode",
     "/generate",
 )
 """Ends of the paths that are observed: an engine may be served under a prefix."""

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::json;
 use super::message::Writer;
-use super::piece::{Content, Delta, Message, Piece, PieceChoice, PieceHead, ToolCall, Usage};
+use super::piece::{Content, Delta, Message, MetaInfo, Piece, PieceChoice, PieceHead, ToolCall, Usage};
 use super::sse::Sse;
 use super::text::{ContentPolicy, Text};
 
@@ -54,6 +54,8 @@ pub struct Answer {
     pub choices: BTreeMap<u32, Choice>,
     /// Token counts.
     pub usage: Usage,
+    /// Token counts of each answer of `/generate`.
+    generated: BTreeMap<u32, Usage>,
     /// Class of an error in the body or in the middle of a stream.
     pub error: Option<String>,
     /// First chunk with content, monotonic nanoseconds.
@@ -76,6 +78,7 @@ impl Answer {
             model: None,
             choices: BTreeMap::new(),
             usage: Usage::default(),
+            generated: BTreeMap::new(),
             error: None,
             first_content_ns: None,
             first_reasoning_ns: None,
@@ -108,14 +111,31 @@ impl Answer {
     /// The body is over.
     pub fn end(&mut self) {
         let whole = std::mem::take(&mut self.whole);
-        let piece = json::parse(&whole).and_then(|body| Piece::deserialize(body).ok());
-        if let Some(piece) = piece {
-            self.take(piece, None);
+        match json::parse(&whole) {
+            // `/generate` answers several prompts with a list.
+            Some(Value::Array(list)) => {
+                for (index, one) in (0..MAX_CHOICES).zip(list) {
+                    if let Ok(piece) = Piece::deserialize(one) {
+                        self.take(Piece { index: piece.index.or(Some(index)), ..piece }, None);
+                    }
+                }
+            }
+            Some(body) => {
+                if let Ok(piece) = Piece::deserialize(body) {
+                    self.take(piece, None);
+                }
+            }
+            None => {}
         }
     }
 
     fn take(&mut self, piece: Piece, t_ns: Option<u64>) {
         self.take_head(&piece);
+        if let Some(told) = &piece.meta_info {
+            let text = piece.text.as_ref().and_then(Value::as_str).unwrap_or_default();
+            self.take_generated(piece.index.unwrap_or(0), text, told, t_ns);
+            return;
+        }
         for choice in piece.choices.into_iter().flatten() {
             self.take_choice(choice, t_ns);
         }
@@ -160,6 +180,7 @@ impl Answer {
                     completion_tokens: usage.completion_tokens.or(known.completion_tokens),
                     prompt_tokens_details: usage.prompt_tokens_details.or(known.prompt_tokens_details),
                     completion_tokens_details: usage.completion_tokens_details.or(known.completion_tokens_details),
+                    reasoning_tokens: usage.reasoning_tokens.or(known.reasoning_tokens),
                 };
             }
         }
@@ -224,6 +245,17 @@ impl Answer {
             }
             _ => {}
         }
+    }
+
+    /// An answer of `/generate`; in a stream its text is repeated from the beginning, unless the server sends deltas.
+    fn take_generated(&mut self, index: u32, text: &str, told: &MetaInfo, t_ns: Option<u64>) {
+        let Some(choice) = self.choice(index) else { return };
+        let added = choice.text.added(text).to_owned();
+        self.add_text(index, &added, t_ns);
+        self.stopped(index, told.finish_reason.as_ref().and_then(|reason| reason.r#type.clone()));
+        self.id = self.id.take().or_else(|| told.id.clone());
+        self.generated.insert(index, Usage::from(told));
+        self.usage = self.generated.values().copied().reduce(Usage::plus).unwrap_or_default();
     }
 
     fn choice(&mut self, index: u32) -> Option<&mut Choice> {

@@ -69,7 +69,8 @@ impl Asked {
             ..Self::default()
         };
         if policy.capture {
-            asked.stop = stop_strings(field("stop").or_else(|| field("stop_sequences")));
+            let stop = stop_strings(field("stop").or_else(|| field("stop_sequences")));
+            asked.stop = stop.iter().map(|text| policy.clean(text).into_owned()).collect();
             asked.take_content(&body, policy);
         }
         asked
@@ -151,7 +152,7 @@ fn token_note(len: usize) -> Value {
 mod tests {
     use super::*;
 
-    const ON: ContentPolicy = ContentPolicy { capture: true, max_chars: 8 };
+    const ON: ContentPolicy = ContentPolicy { capture: true, max_chars: 8, redaction: None };
 
     fn input_of(body: &Value) -> String {
         Asked::parse(body.to_string().as_bytes(), ON).input.unwrap_or_default()
@@ -195,7 +196,7 @@ mod tests {
 
     #[test]
     fn with_content_off_only_parameters_are_read() {
-        let off = ContentPolicy { capture: false, max_chars: 8 };
+        let off = ContentPolicy { capture: false, max_chars: 8, redaction: None };
         let asked = Asked::parse(br#"{"n":2,"messages":[{"role":"user","content":"x"}],"stop":"x","tools":[{}]}"#, off);
         assert_eq!(asked, Asked { n: Some(2), is_chat: true, ..Asked::default() });
     }

@@ -27,8 +27,9 @@ impl Writer {
 
     /// A text that was gathered piece by piece.
     pub fn gathered(&mut self, text: &Text) -> String {
-        self.longest_cut = self.longest_cut.max(text.cut_length());
-        text.marked()
+        let (marked, cut) = text.marked(self.policy);
+        self.longest_cut = self.longest_cut.max(cut);
+        marked
     }
 
     /// A text, cut where it is too long.
@@ -38,9 +39,11 @@ impl Writer {
 
     /// Any JSON: as it is, or its text cut where that is too long.
     pub fn json(&mut self, value: &Value) -> Value {
-        let text = value.to_string();
-        let cut = Text::of(&text, self.policy);
-        if cut.cut_length().is_some() { Value::String(self.gathered(&cut)) } else { value.clone() }
+        let value = self.policy.redaction.map_or_else(|| value.clone(), |redaction| redaction.value(value));
+        let policy = ContentPolicy { redaction: None, ..self.policy };
+        let (marked, cut) = Text::of(&value.to_string(), policy).marked(policy);
+        self.longest_cut = self.longest_cut.max(cut);
+        if cut.is_some() { Value::String(marked) } else { value }
     }
 
     /// A message with one text part.
@@ -87,7 +90,7 @@ impl Writer {
             (Some("thinking"), _) => {
                 json!({"type": "reasoning", "content": self.text(text("thinking").unwrap_or_default())})
             }
-            (Some("tool_use"), _) => json!({"type": "tool_call", "id": part.get("id"), "name": part.get("name"),
+            (Some("tool_use"), _) => json!({"type": "tool_call", "id": part.get("id"), "name": self.name(part),
                 "arguments": part.get("input").map(|v| self.json(v))}),
             (Some("tool_result"), _) => {
                 self.tool_response(text("tool_use_id").unwrap_or_default(), part.get("content"))
@@ -119,8 +122,13 @@ impl Writer {
 
     fn tool_call(&mut self, call: &Value) -> Value {
         let function = call.get("function").unwrap_or(call);
-        json!({"type": "tool_call", "id": call.get("id"), "name": function.get("name"),
+        json!({"type": "tool_call", "id": call.get("id"), "name": self.name(function),
             "arguments": function.get("arguments").map(|v| self.arguments(v))})
+    }
+
+    /// The name of a function.
+    fn name(&self, function: &Value) -> Option<String> {
+        function.get("name").and_then(Value::as_str).map(|name| self.policy.clean(name).into_owned())
     }
 
     /// Arguments come as JSON in a text; whole ones are unpacked.
@@ -150,7 +158,7 @@ impl Writer {
             let parameters = function.get("parameters").or_else(|| function.get("input_schema"));
             json!({
                 "type": tool.get("type").cloned().unwrap_or_else(|| "function".into()),
-                "name": function.get("name"),
+                "name": self.name(function),
                 "description": function.get("description").and_then(Value::as_str).map(|d| self.text(d)),
                 "parameters": parameters.map(|p| self.json(p)),
             })
@@ -162,6 +170,6 @@ impl Writer {
     pub fn gathered_call(&mut self, id: Option<&str>, name: &str, arguments: &Text) -> Value {
         let text = self.gathered(arguments);
         let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        json!({"type": "tool_call", "id": id, "name": name, "arguments": value})
+        json!({"type": "tool_call", "id": id, "name": self.policy.clean(name), "arguments": value})
     }
 }

@@ -34,6 +34,36 @@ pub struct Piece {
     pub stop_reason: Option<String>,
     /// Text of `/generate`.
     pub text: Option<Value>,
+    /// What `/generate` tells beside its text.
+    pub meta_info: Option<MetaInfo>,
+    /// Place of the answer among several, in a stream of `/generate`.
+    pub index: Option<u32>,
+}
+
+/// `meta_info` of SGLang's `/generate` (`TokenizerManager._handle_batch_output`).
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct MetaInfo {
+    /// The engine's id.
+    pub id: Option<String>,
+    /// Why it ended; null while it goes on.
+    pub finish_reason: Option<MetaReason>,
+    /// Prompt tokens.
+    pub prompt_tokens: Option<u64>,
+    /// Tokens so far.
+    pub completion_tokens: Option<u64>,
+    /// Prompt tokens from the cache.
+    pub cached_tokens: Option<u64>,
+    /// Of the tokens, those spent on reasoning.
+    pub reasoning_tokens: Option<u64>,
+}
+
+/// Why an answer of `/generate` ended.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct MetaReason {
+    /// `stop`, `length` or `abort`.
+    pub r#type: Option<String>,
 }
 
 /// Head of a message; in other bodies `message` is a text.
@@ -150,6 +180,8 @@ pub struct Usage {
     /// Details of the output.
     #[serde(alias = "output_tokens_details")]
     pub completion_tokens_details: Option<UsageDetails>,
+    /// Spent on reasoning, as SGLang tells it beside the details.
+    pub reasoning_tokens: Option<u64>,
 }
 
 /// Details of a token count.
@@ -160,4 +192,39 @@ pub struct UsageDetails {
     pub cached_tokens: Option<u64>,
     /// Spent on reasoning.
     pub reasoning_tokens: Option<u64>,
+}
+
+impl From<&MetaInfo> for Usage {
+    fn from(told: &MetaInfo) -> Self {
+        let details = |cached_tokens, reasoning_tokens| UsageDetails { cached_tokens, reasoning_tokens };
+        Self {
+            prompt_tokens: told.prompt_tokens,
+            completion_tokens: told.completion_tokens,
+            prompt_tokens_details: told.cached_tokens.map(|n| details(Some(n), None)),
+            completion_tokens_details: told.reasoning_tokens.map(|n| details(None, Some(n))),
+            reasoning_tokens: None,
+        }
+    }
+}
+
+impl Usage {
+    /// The counts of two answers together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        let sum = |a: Option<u64>, b: Option<u64>| a.map_or(b, |a| Some(a.saturating_add(b.unwrap_or(0))));
+        let details = |a: Option<UsageDetails>, b: Option<UsageDetails>| match (a, b) {
+            (Some(a), Some(b)) => Some(UsageDetails {
+                cached_tokens: sum(a.cached_tokens, b.cached_tokens),
+                reasoning_tokens: sum(a.reasoning_tokens, b.reasoning_tokens),
+            }),
+            (a, b) => a.or(b),
+        };
+        Self {
+            prompt_tokens: sum(self.prompt_tokens, other.prompt_tokens),
+            completion_tokens: sum(self.completion_tokens, other.completion_tokens),
+            prompt_tokens_details: details(self.prompt_tokens_details, other.prompt_tokens_details),
+            completion_tokens_details: details(self.completion_tokens_details, other.completion_tokens_details),
+            reasoning_tokens: sum(self.reasoning_tokens, other.reasoning_tokens),
+        }
+    }
 }

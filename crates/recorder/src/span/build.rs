@@ -3,7 +3,11 @@
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{Span, Status, span::SpanKind};
 
+use tachograph_schema::attribute as name;
+use tachograph_schema::otlp::Attributes;
+
 use crate::clock::Clock;
+use crate::figure::SequenceFigures;
 use crate::request::{Request, Trace};
 
 /// The span's flags say whether its parent is remote (OTLP `SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK`).
@@ -69,4 +73,17 @@ impl<'a> Builder<'a> {
 /// Set the status of a span to an error of that class.
 pub(super) fn fail(span: &mut Span, class: &str) {
     span.status = Some(Status { message: class.to_owned(), code: StatusCode::Error.into() });
+}
+
+/// `gen_ai.latency.*`, of one sequence or of a request: the same names with the same meaning.
+pub(super) fn latencies(attributes: &mut Attributes, figures: &SequenceFigures) {
+    attributes
+        .set(name::E2E, figures.e2e)
+        .set(name::TTFT, figures.ttft)
+        .set(name::TPOT, figures.tpot)
+        .set(name::QUEUE, figures.queue)
+        .set(name::SCHEDULER, figures.scheduler)
+        .set(name::PREFILL, figures.prefill)
+        .set(name::DECODE, figures.decode)
+        .set(name::INFERENCE, figures.inference());
 }

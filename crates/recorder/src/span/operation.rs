@@ -7,7 +7,7 @@ use tachograph_schema::otlp::Attributes;
 use super::SpanSettings;
 use super::build::{self, Builder, Frame};
 use crate::clock::seconds;
-use crate::figure::RequestFigures;
+use crate::figure::{RequestFigures, SequenceFigures};
 use crate::request::{Operation, Request, finish_name};
 use crate::sequence::End;
 
@@ -34,7 +34,7 @@ pub(super) fn span(
         .set(name::SPAN_KIND, operation.span_kind())
         .set(name::PROVIDER, settings.provider.as_str())
         .set(name::REQUEST_MODEL, request.request_model().map(str::to_owned));
-    parameters(request, &mut attributes);
+    parameters(request, settings, &mut attributes);
     answer(request, operation, &mut attributes);
     figures(request, &mut attributes);
     messages(request, &mut attributes);
@@ -52,10 +52,11 @@ pub(super) fn span(
 }
 
 /// What the request asked: the body first, then what the engine resolved.
-fn parameters(request: &Request, attributes: &mut Attributes) {
+fn parameters(request: &Request, settings: &SpanSettings, attributes: &mut Attributes) {
     let asked = &request.asked;
     let params = request.sequences.first().map(|s| s.params.clone()).unwrap_or_default();
-    let stop = if asked.stop.is_empty() { params.stop } else { asked.stop.clone() };
+    let clean = |text: &String| settings.content.clean(text).into_owned();
+    let stop = if asked.stop.is_empty() { params.stop.iter().map(clean).collect() } else { asked.stop.clone() };
     let choices = request.choices();
     attributes
         .set(name::STREAM, asked.stream.or(Some(request.answer.is_streamed())))
@@ -113,15 +114,9 @@ fn figures(request: &Request, attributes: &mut Attributes) {
         .set(name::CACHED_TOKENS, figures.cached_tokens)
         .set(name::REASONING_TOKENS, figures.reasoning_tokens);
     if let Some(slowest) = figures.slowest {
+        let latency = SequenceFigures { ttft: figures.ttft, tpot: figures.tpot, ..slowest };
+        build::latencies(attributes, &latency);
         attributes
-            .set(name::E2E, slowest.e2e)
-            .set(name::TTFT, figures.ttft)
-            .set(name::TPOT, figures.tpot)
-            .set(name::QUEUE, slowest.queue)
-            .set(name::SCHEDULER, slowest.scheduler)
-            .set(name::PREFILL, slowest.prefill)
-            .set(name::DECODE, slowest.decode)
-            .set(name::INFERENCE, slowest.inference())
             .set(name::PREEMPTIONS, sequences.iter().map(|s| s.preemptions).fold(0, u32::saturating_add))
             .set(name::QUEUE_DEPTH, sequences.iter().filter_map(|s| s.queue_depth).max())
             .set(name::ENGINE_INDEX, sequences.iter().find_map(|s| s.engine_index));

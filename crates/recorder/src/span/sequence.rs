@@ -46,24 +46,15 @@ pub(super) fn spans(
 }
 
 fn key_metrics(sequence: &Sequence, settings: &SpanSettings, frame: Frame, class: Option<&str>) -> Attributes {
-    let figures = SequenceFigures::of(sequence);
     let reason = match sequence.end {
         Some(End::Reason(reason)) => Some(vec![finish_name(reason).to_owned()]),
         _ => None,
     };
     let offsets = (settings.level >= Level::Stages).then(|| sequence.tokens.offsets(frame.start_ns)).flatten();
     let mut attributes = Attributes::default();
+    attributes.set(name::REQUEST_ID, sequence.internal_id.as_str()).set(name::CHOICE_INDEX, sequence.index);
+    build::latencies(&mut attributes, &SequenceFigures::of(sequence));
     attributes
-        .set(name::REQUEST_ID, sequence.internal_id.as_str())
-        .set(name::CHOICE_INDEX, sequence.index)
-        .set(name::E2E, figures.e2e)
-        .set(name::TTFT, figures.ttft)
-        .set(name::TPOT, figures.tpot)
-        .set(name::QUEUE, figures.queue)
-        .set(name::SCHEDULER, figures.scheduler)
-        .set(name::PREFILL, figures.prefill)
-        .set(name::DECODE, figures.decode)
-        .set(name::INFERENCE, figures.inference())
         .set(name::INPUT_TOKENS, sequence.prompt_tokens)
         .set(name::OUTPUT_TOKENS, sequence.tokens.count())
         .set(name::CACHED_TOKENS, sequence.cached_tokens)

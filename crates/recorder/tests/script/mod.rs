@@ -156,7 +156,7 @@ pub(crate) fn source_of(record: &Record<'_>) -> Source {
     }
 }
 
-pub(crate) const CONTENT: ContentPolicy = ContentPolicy { capture: true, max_chars: 64 };
+pub(crate) const CONTENT: ContentPolicy = ContentPolicy { capture: true, max_chars: 64, redaction: None };
 
 pub(crate) fn join_with(content: ContentPolicy, token_events: usize) -> Join {
     let mut join = Join::new(Keep { content, token_events }, Health::default());
@@ -176,7 +176,7 @@ pub(crate) fn requests(join: &mut Join) -> Vec<Request> {
 }
 
 pub(crate) fn settings(level: Level) -> SpanSettings {
-    SpanSettings { level, event_limit: 3, provider: "vllm".into() }
+    SpanSettings { level, event_limit: 3, provider: "vllm".into(), content: CONTENT }
 }
 
 /// Join records at a level and give the spans of all requests that ended.
@@ -184,7 +184,8 @@ pub(crate) fn play_with(records: &[Record<'_>], level: Level, content: ContentPo
     let mut join = join_with(content, if level == Level::Tokens { 3 } else { 0 });
     records.iter().for_each(|record| join.apply(source_of(record), record));
     join.tick(at(60_000));
-    requests(&mut join).iter().flat_map(|r| spans(r, &settings(level))).collect()
+    let settings = SpanSettings { content, ..settings(level) };
+    requests(&mut join).iter().flat_map(|r| spans(r, &settings)).collect()
 }
 
 pub(crate) fn play(records: &[Record<'_>]) -> Vec<Span> {
