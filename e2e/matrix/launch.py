@@ -51,7 +51,7 @@ LAUNCHES: tuple[Launch, ...] = (
     Launch(
         "level 1, reasoning",
         Serves.TEXT,
-        ("reasoning", "reasoning stream", "chat"),
+        ("reasoning", "reasoning stream", "completion"),
         {
             V0: ("--dtype", "bfloat16", "--enable-reasoning", "--reasoning-parser", "deepseek_r1"),
             V1: ("--reasoning-parser", "deepseek_r1"),
