@@ -13,6 +13,8 @@ REPORTS_TO_SETTLE = 3
 """Reports after the last span: one may have been on its way, and one more must say the same."""
 SETTLE_S = 15.0
 """How long the spans of a scenario may be on their way."""
+QUIET_S = 4.0
+"""Without a span, an engine that has just started has finished with itself."""
 REST_S = 1.0
 """An engine goes on for a moment with what a client does not wait for any more."""
 
@@ -40,6 +42,16 @@ class Observer:
                 for scope in resource.scope_metrics:
                     found.update({metric.name: metric for metric in scope.metrics})
         return Reported(found)
+
+    def rest(self) -> None:
+        """Wait until an engine that answers has done with what it asks itself: SGLang's workers each do so."""
+        until = time.monotonic() + SETTLE_S
+        seen, since = -1, time.monotonic()
+        while time.monotonic() < until and time.monotonic() - since < QUIET_S:
+            if (now := sum(1 for _ in self.sink.spans())) != seen:
+                seen, since = now, time.monotonic()
+            time.sleep(0.2)
+        self.settle([])
 
     def settle(self, sent: list[Sent]) -> None:
         """Wait until the spans of `sent` are there, and metrics that know of them."""

@@ -90,7 +90,7 @@ def rows(start: Start, bench: Bench) -> Iterator[Row]:
             return
         process.start()
         process.wait_ready()
-        observer.settle([])
+        observer.rest()
         for scenario in start.scenarios:
             yield judge(case(scenario, start, observer, process.port))
     except AssertionError as error:

@@ -1,5 +1,7 @@
 //! The ASGI edge (<https://asgi.readthedocs.io/en/latest/specs/www.html>).
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use parking_lot::Mutex;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -23,6 +25,9 @@ pub(crate) struct HttpRequest {
     span: Span,
     /// Locked for a moment, never while Python is called.
     exchange: Mutex<Exchange>,
+    /// When the last piece of the answer went out, 0 before. The application may go on for long after it: SGLang's
+    /// streams have a background task that sleeps, and the client is not waiting for it.
+    answered_ns: AtomicU64,
 }
 
 #[pymethods]
@@ -58,7 +63,11 @@ impl HttpRequest {
         quietly(|| {
             let error = error.get(TEXT_LIMIT);
             if let Some(outcome) = self.exchange.lock().end(&error) {
-                write(&Record::HttpEnd(HttpEnd { t_ns: now_ns(), http_id: self.id, outcome, error: &error }));
+                let t_ns = match self.answered_ns.load(Ordering::Relaxed) {
+                    0 => now_ns(),
+                    answered_ns => answered_ns,
+                };
+                write(&Record::HttpEnd(HttpEnd { t_ns, http_id: self.id, outcome, error: &error }));
             }
             Ok(())
         });
@@ -94,6 +103,9 @@ impl HttpRequest {
                 let piece = bytes_or_none(body.as_ref());
                 let last = !more_body(message)?;
                 let kept = self.exchange.lock().response_piece(&piece, last);
+                if last {
+                    self.answered_ns.store(t_ns, Ordering::Relaxed);
+                }
                 if !piece.is_empty() {
                     let len = piece.len() as u64;
                     write(&Record::HttpChunk(HttpBody { t_ns, http_id: self.id, len, bytes: kept }));
@@ -201,7 +213,7 @@ fn start(scope: &Bound<'_, PyAny>) -> PyResult<Option<HttpRequest>> {
         request_id: &headers.request_id,
     }));
     let exchange = Mutex::new(Exchange::new(admission.body_room));
-    Ok(Some(HttpRequest { id: admission.id, span, exchange }))
+    Ok(Some(HttpRequest { id: admission.id, span, exchange, answered_ns: AtomicU64::new(0) }))
 }
 
 /// The request headers that are recorded.
