@@ -11,6 +11,7 @@ use tachograph_ring::record::{
 
 use crate::argument::{Int, Real, Text, attribute, finish_reason, key};
 use crate::guest::{content, now_ns, quietly, write};
+use crate::output::Layout;
 use crate::text::TEXT_LIMIT;
 
 /// Most stop strings kept, and bytes of each: OpenAI's API allows four.
@@ -85,8 +86,11 @@ pub(crate) fn front_outputs(outputs: &Bound<'_, PyAny>, stopped: &Bound<'_, PyAn
     quietly(|| {
         let t_ns = now_ns();
         let mut seen = Vec::new();
+        let mut layout = None;
         for output in outputs.try_iter()? {
-            seen.extend(front_output(&output?));
+            let output = output?;
+            let layout = *layout.get_or_insert_with(|| Layout::of(&output));
+            seen.extend(front_output(&output, layout));
         }
         if !stopped.is_none() {
             for id in stopped.try_iter()? {
@@ -105,9 +109,9 @@ pub(crate) fn front_outputs(outputs: &Bound<'_, PyAny>, stopped: &Bound<'_, PyAn
 }
 
 /// An output that is the first or the last of its sequence.
-fn front_output(output: &Bound<'_, PyAny>) -> Option<FrontOutput> {
+fn front_output(output: &Bound<'_, PyAny>, layout: Layout) -> Option<FrontOutput> {
     let py = output.py();
-    let first = attribute(output, intern!(py, "prefill_stats")).is_some();
+    let first = layout.is_first(output);
     let finish = attribute(output, intern!(py, "finish_reason")).as_ref().and_then(finish_reason);
     if !first && finish.is_none() {
         return None;

@@ -12,6 +12,7 @@ mod finish;
 mod front;
 mod guest;
 mod http;
+mod output;
 mod scheduler;
 mod sglang;
 mod text;

@@ -13,6 +13,7 @@ use tachograph_ring::record::{
 use crate::argument::{Int, Real, Text, attribute, finish_reason, int_attribute, key};
 use crate::finish;
 use crate::guest::{now_ns, quietly, write};
+use crate::output::Layout;
 use crate::text::TEXT_LIMIT;
 
 /// Most names kept under which a model is served.
@@ -137,8 +138,11 @@ pub(crate) fn step_outputs(engine_index: Int, step: Int, by_client: &Bound<'_, P
             }
             let Some(of_client) = attribute(&client, intern!(client.py(), "outputs")) else { continue };
             outputs.reserve(of_client.len().unwrap_or(0));
+            let mut layout = None;
             for output in of_client.try_iter()? {
-                outputs.extend(step_output(&output?));
+                let output = output?;
+                let layout = *layout.get_or_insert_with(|| Layout::of(&output));
+                outputs.extend(step_output(&output, layout));
             }
         }
         write(&Record::StepOutputs(StepOutputs {
@@ -159,7 +163,7 @@ fn prefix_stats<'py>(client: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
 }
 
 /// What one sequence got; absent when that is nothing.
-fn step_output(output: &Bound<'_, PyAny>) -> Option<StepOutput> {
+fn step_output(output: &Bound<'_, PyAny>, layout: Layout) -> Option<StepOutput> {
     let py = output.py();
     let tokens = attribute(output, intern!(py, "new_token_ids")).and_then(|ids| ids.len().ok()).unwrap_or(0);
     let finish = attribute(output, intern!(py, "finish_reason")).as_ref().and_then(finish_reason);
@@ -167,9 +171,7 @@ fn step_output(output: &Bound<'_, PyAny>) -> Option<StepOutput> {
         return None;
     }
     let key = attribute(output, intern!(py, "request_id")).as_ref().and_then(key)?;
-    let prefill = attribute(output, intern!(py, "prefill_stats"));
-    let cached = prefill.and_then(|stats| attribute(&stats, intern!(py, "num_cached_tokens")));
-    let cached_tokens = cached.and_then(|n| n.extract::<Int>().ok()).map(|n| n.count());
+    let cached_tokens = layout.cached_tokens(output);
     Some(StepOutput { key, tokens: u32::try_from(tokens).unwrap_or(u32::MAX), cached_tokens, finish })
 }
 

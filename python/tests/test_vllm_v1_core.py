@@ -149,7 +149,7 @@ def test_a_preemption_names_the_sequence(engine: FakeEngine) -> None:
     assert scheduler.waiting == [victim]
 
 
-@pytest.mark.parametrize("ids", ["a", ["a", "gone"], ("a",), {"a"}, None])
+@pytest.mark.parametrize("ids", ["a", ["a", "gone"], ("a",), {"a"}, {"a": 1}.keys(), None])
 def test_finished_names_only_what_was_still_alive(engine: FakeEngine, ids: Any) -> None:
     scheduler = engine.scheduler()
     scheduler.add_request(request("a"))
@@ -164,6 +164,17 @@ def test_an_iterator_of_ids_is_left_to_the_engine(engine: FakeEngine) -> None:
     result = scheduler.finish_requests(iter(["a"]), finished_status=status(engine, "FINISHED_ERROR"))
     assert [item.request_id for item in result] == ["a"]
     assert engine.probe.named("finished")[0].args == (["a"], 0, "error")
+
+
+@pytest.mark.parametrize(("kind", "named"), [("OlderScheduler", ["a"]), ("OldestScheduler", [])])
+def test_what_an_iterator_named_is_known_as_far_as_the_engine_says_it(
+    engine: FakeEngine, kind: str, named: list[str]
+) -> None:
+    scheduler = engine.scheduler(kind)
+    scheduler.add_request(request("a"))
+    scheduler.finish_requests(iter(["a"]), status(engine, "FINISHED_ABORTED"))
+    assert [id_ for call in engine.probe.named("finished") for id_ in call.args[0]] == named
+    assert engine.probe.named("fault") == []
 
 
 def test_finishing_what_is_gone_says_nothing(engine: FakeEngine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tachograph.hook.point import Point
@@ -155,7 +156,7 @@ class Core:
             request_ids = known
         elif isinstance(request_ids, str):
             request_ids = (request_ids,)
-        elif not isinstance(request_ids, (list, tuple, set, frozenset)):
+        elif not isinstance(request_ids, Collection):
             # An iterator can be read once, and that is the engine's turn.
             return None
         return [id_ for id_ in request_ids if id_ in known and not known[id_].is_finished()]
@@ -171,7 +172,7 @@ class Core:
         **_kwargs: Any,
     ) -> None:
         if ids is None:
-            ids = [request.request_id for request in result or ()]
+            ids = [one[0] if isinstance(one, tuple) else one.request_id for one in result or ()]
         if ids:
             reason = _REASONS.get(finished_status.name, "error")
             self._probe.finished(ids, scheduler._tachograph_steps.engine_index, reason)

@@ -53,7 +53,10 @@ class Scheduler:
         if isinstance(request_ids, str):
             request_ids = (request_ids,)
         ids = list(self.requests) if request_ids is None else set(request_ids)
-        return [self.requests.pop(id_) for id_ in ids if id_ in self.requests]
+        return self.told([self.requests.pop(id_) for id_ in ids if id_ in self.requests])
+
+    def told(self, finished):
+        return finished
 
 
 class AsyncScheduler(Scheduler):
@@ -65,3 +68,17 @@ class AsyncScheduler(Scheduler):
 class DiffusionAsyncScheduler(AsyncScheduler):
     def schedule(self, throttle_prefills=False):
         return super().schedule(throttle_prefills)
+
+
+class OlderScheduler(Scheduler):
+    """As in 0.18: names what it finished by tuples."""
+
+    def told(self, finished):
+        return [(request.request_id, 0) for request in finished]
+
+
+class OldestScheduler(Scheduler):
+    """As in 0.12: does not say what it finished."""
+
+    def told(self, finished):
+        return None
