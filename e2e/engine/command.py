@@ -56,9 +56,15 @@ def serve(recipe: Recipe, model: Path, port: int, flags: tuple[str, ...] = ()) -
         # Without it a scheduler with nothing to do uses a whole core.
         program += ["--sleep-on-idle", "--context-length", str(CONTEXT)]
     else:
-        program = [str(home(recipe) / "bin" / "vllm"), "serve", str(model), "--max-model-len", str(CONTEXT)]
+        program = [str(home(recipe) / "bin" / "vllm"), "serve", str(model), "--max-model-len", str(context(model))]
     program += ["--served-model-name", MODEL_NAME, *address, *recipe.flags, *flags]
     return Command(program, environment(recipe))
+
+
+def context(model: Path) -> int:
+    """Longest sequence that a tiny model is served with: BERT's are shorter than the others."""
+    config = json.loads((model / "config.json").read_text())
+    return min(CONTEXT, int(config["max_position_embeddings"]))
 
 
 def offline(recipe: Recipe, model: Path) -> Command:

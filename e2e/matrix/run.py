@@ -22,6 +22,10 @@ from matrix.told import told
 from process import EngineProcess, free_port
 
 
+LAST_LINES = 4
+"""Of the log of an engine that did not start."""
+
+
 @dataclass
 class Bench:
     """Where things are."""
@@ -94,7 +98,8 @@ def rows(start: Start, bench: Bench) -> Iterator[Row]:
         for scenario in start.scenarios:
             yield judge(case(scenario, start, observer, process.port))
     except AssertionError as error:
-        yield from failed(start, f"did not start: {error}")
+        last = [line for line in str(error).splitlines() if line.strip()][-LAST_LINES:]
+        yield from failed(start, " | ".join(["did not start", *last]))
     finally:
         process.stop()
         observer.sink.stop()

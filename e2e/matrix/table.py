@@ -51,9 +51,9 @@ def reasons(rows: list[Row]) -> list[str]:
         for column, cell in row.cells.items():
             if cell.state is State.WRONG:
                 for reason in cell.reasons:
-                    found.setdefault(f"{column}: {reason}"[:REASON_COLUMNS], []).append(
-                        f"{row.engine} · {row.launch} · {row.scenario}"
-                    )
+                    what = reason if reason.startswith("did not start") else f"{column}: {reason}"
+                    found.setdefault(what[:REASON_COLUMNS], []).append(f"{row.engine} · {row.launch} · {row.scenario}")
+    found = {reason: list(dict.fromkeys(where)) for reason, where in found.items()}
     return [
         f"✗ {reason}\n    in {', '.join(where[:3])}{f' and {len(where) - 3} more' if len(where) > 3 else ''}"
         for reason, where in found.items()

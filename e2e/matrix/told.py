@@ -17,8 +17,8 @@ OPERATIONS = {
     "/v1/embeddings": ("embeddings", "EMBEDDING"),
     "/rerank": ("rerank", "RERANKER"),
     "/v1/rerank": ("rerank", "RERANKER"),
-    "/score": ("score", "RERANKER"),
-    "/v1/score": ("score", "RERANKER"),
+    "/score": ("rerank", "RERANKER"),
+    "/v1/score": ("rerank", "RERANKER"),
 }
 """`gen_ai.operation.name` and `gen_ai.span.kind` of a route."""
 
@@ -64,7 +64,7 @@ def _openai(sent: Sent) -> Told:
         cached_tokens=(usage.get("prompt_tokens_details") or {}).get("cached_tokens"),
         reasoning_tokens=usage.get("reasoning_tokens") or details.get("reasoning_tokens"),
         finish_reasons=sent.finish_reasons,
-        texts=None if sent.aborted else sent.texts,
+        texts=None if sent.aborted or not sent.texts else sent.texts,
         reasoning=sent.reasoning,
         response_id=sent.response_id,
     )
