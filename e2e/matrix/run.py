@@ -21,7 +21,6 @@ from matrix.scenario import Scenario
 from matrix.told import told
 from process import EngineProcess, free_port
 
-
 LAST_LINES = 4
 """Of the log of an engine that did not start."""
 
