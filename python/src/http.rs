@@ -25,7 +25,7 @@ pub(crate) struct HttpRequest {
     span: Span,
     /// Locked for a moment, never while Python is called.
     exchange: Mutex<Exchange>,
-    /// When the last piece of the answer went out, 0 before. The application may go on for long after it: SGLang's
+    /// When the last piece of the answer went out, or the client went away without it, 0 before. The application may go on for long after it: SGLang's
     /// streams have a background task that sleeps, and the client is not waiting for it.
     answered_ns: AtomicU64,
 }
@@ -87,7 +87,10 @@ impl HttpRequest {
                     write(&Record::HttpBody(HttpBody { t_ns, http_id: self.id, len, bytes: &body }));
                 }
             }
-            "http.disconnect" => self.exchange.lock().disconnect(),
+            "http.disconnect" => {
+                self.exchange.lock().disconnect();
+                let _ = self.answered_ns.compare_exchange(0, t_ns, Ordering::Relaxed, Ordering::Relaxed);
+            }
             _ => {}
         }
         Ok(())
