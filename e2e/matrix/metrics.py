@@ -124,6 +124,11 @@ def cached(case: Case) -> float | None:
     return None if warm_ups(case) else 0.0
 
 
+def pooled(case: Case) -> float | None:
+    """V0 counts a generated token for each prompt that it pooled; there is none."""
+    return 0.0 if case.launch.serves is Serves.TEXT else float(case.sequences)
+
+
 def streamed(case: Case) -> float | None:
     """SGLang looks at the time between tokens where it streams them."""
     return 0.0 if all(exchange.sent.body.get("stream") for exchange in case.exchanges) else None
@@ -200,6 +205,16 @@ RULES: dict[Line, dict[str, list[Sum | Level]]] = {
     },
     Line.VLLM_V0: VLLM
     | {
+        "llm_usage_tokens": [
+            Sum("gen_ai.usage.input_tokens", "vllm:prompt_tokens_total", own_labels=INPUT, other=prompts),
+            Sum(
+                "gen_ai.usage.output_tokens",
+                "vllm:generation_tokens_total",
+                own_labels=OUTPUT,
+                extra=pooled,
+                other=generated,
+            ),
+        ],
         "gpu_cache_usage_sys": [Level("vllm:gpu_cache_usage_perc", 0, one)],
         "cpu_cache_usage_sys": [Level("", 0)],
         "num_running_sys": [Level("vllm:num_requests_running", 0, streams)],
@@ -207,7 +222,7 @@ RULES: dict[Line, dict[str, list[Sum | Level]]] = {
         "num_swapped_sys": [Level("", 0)],
         "num_prompt_tokens_iter": [Sum("gen_ai.usage.input_tokens", "vllm:prompt_tokens_total", other=prompts)],
         "num_generation_tokens_iter": [
-            Sum("gen_ai.usage.output_tokens", "vllm:generation_tokens_total", other=generated)
+            Sum("gen_ai.usage.output_tokens", "vllm:generation_tokens_total", extra=pooled, other=generated)
         ],
         "num_tokens_iter": [Sum(other=both)],
         "num_preemption_iter": [Sum("tachograph.preemptions", "vllm:num_preemptions_total")],
