@@ -4,6 +4,7 @@ Starts engines one after another; exit code 1 if any cell is wrong.
 """
 
 import argparse
+import signal
 import sys
 import time
 from pathlib import Path
@@ -25,6 +26,8 @@ def main() -> None:
     parser.add_argument("--scenario", action="append", default=[], choices=SCENARIOS)
     parser.add_argument("--ci", action="store_true", help="one engine of each line, the default launch, core scenarios")
     args = parser.parse_args()
+    # So that an engine never outlives a matrix that was told to end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     logs = args.artifacts / "matrix"
     logs.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
