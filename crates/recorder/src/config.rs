@@ -4,12 +4,14 @@
 //! would send data elsewhere, or unprotected, is an error.
 
 mod endpoint;
+mod exporter;
 mod vars;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use endpoint::{Endpoint, Protocol, Tls};
+pub use exporter::{Listen, MetricExporters};
 use vars::Vars;
 
 use crate::body::redaction::Redaction;
@@ -77,6 +79,8 @@ pub struct Config {
     pub traces: Endpoint,
     /// Where metrics go.
     pub metrics: Endpoint,
+    /// By which ways metrics leave.
+    pub metric_exporters: MetricExporters,
     /// Bounds of the export of spans.
     pub batch: BatchSettings,
     /// Interval of metrics.
@@ -117,6 +121,7 @@ impl Config {
             resource,
             traces: Endpoint::from_vars(&vars, "TRACES")?,
             metrics: Endpoint::from_vars(&vars, "METRICS")?,
+            metric_exporters: MetricExporters::from_vars(&vars),
             batch: BatchSettings {
                 queue_spans: vars.number("OTEL_BSP_MAX_QUEUE_SIZE", DEFAULT_QUEUE_SPANS).max(batch_spans),
                 delay: vars.millis("OTEL_BSP_SCHEDULE_DELAY", DEFAULT_DELAY),

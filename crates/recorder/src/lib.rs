@@ -13,6 +13,7 @@ pub mod figure;
 pub mod health;
 pub mod join;
 pub mod metric;
+pub mod prometheus;
 pub mod request;
 pub mod resource;
 mod run;

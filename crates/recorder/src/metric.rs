@@ -9,7 +9,7 @@ mod point;
 use tachograph_ring::Record;
 
 use crate::clock::Clock;
-use crate::config::Temporality;
+use crate::config::{MetricExporters, Temporality};
 use crate::health::Health;
 use crate::join::{Joined, Source};
 use crate::request::Request;
@@ -19,6 +19,51 @@ use histogram::Histograms;
 use opentelemetry_proto::tonic::metrics::v1::Metric;
 use own::Own;
 use point::Window;
+
+/// The metrics as they are pushed and as a Prometheus pulls them: the same ones, unless what is pushed is delta.
+pub struct Meters {
+    pushed: Meter,
+    pulled: Option<Meter>,
+}
+
+impl Meters {
+    /// Metrics that begin now (Unix nanoseconds).
+    #[must_use]
+    pub fn new(temporality: Temporality, exporters: &MetricExporters, now_ns: u64) -> Self {
+        let pulled = || Meter::new(Temporality::Cumulative, now_ns);
+        let needs_both = exporters.prometheus.is_some() && temporality == Temporality::Delta;
+        Self { pushed: Meter::new(temporality, now_ns), pulled: needs_both.then(pulled) }
+    }
+
+    fn all(&mut self) -> impl Iterator<Item = &mut Meter> {
+        std::iter::once(&mut self.pushed).chain(&mut self.pulled)
+    }
+
+    /// Take a record.
+    pub fn record(&mut self, source: Source, record: &Record<'_>) {
+        self.all().for_each(|meter| meter.record(source, record));
+    }
+
+    /// Take what was joined.
+    pub fn joined(&mut self, joined: &Joined, provider: &str) {
+        self.all().for_each(|meter| meter.joined(joined, provider));
+    }
+
+    /// A process is gone.
+    pub fn close_source(&mut self, source: Source) {
+        self.all().for_each(|meter| meter.close_source(source));
+    }
+
+    /// What is pushed now.
+    pub fn push(&mut self, health: &Health, roster: &Roster) -> Vec<Metric> {
+        self.pushed.collect(Clock::now(), health, roster)
+    }
+
+    /// What a Prometheus is answered now.
+    pub fn pull(&mut self, health: &Health, roster: &Roster) -> Vec<Metric> {
+        self.pulled.as_mut().unwrap_or(&mut self.pushed).collect(Clock::now(), health, roster)
+    }
+}
 
 /// All metrics of a launch.
 pub struct Meter {
@@ -72,7 +117,7 @@ impl Meter {
     }
 
     /// All metrics now.
-    pub fn collect(&mut self, now: Clock, health: &Health, roster: &mut Roster) -> Vec<Metric> {
+    pub fn collect(&mut self, now: Clock, health: &Health, roster: &Roster) -> Vec<Metric> {
         let window = Window {
             temporality: self.temporality,
             born_ns: self.born_ns,

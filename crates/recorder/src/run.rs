@@ -17,7 +17,8 @@ use crate::error::Error;
 use crate::export::Exporter;
 use crate::health::{Counts, Health, Unit};
 use crate::join::{Join, Joined, Keep};
-use crate::metric::Meter;
+use crate::metric::Meters;
+use crate::prometheus::{Scraped, Scrapes};
 use crate::resource::Identity;
 use crate::sample::Sampler;
 use crate::span::{Level, SpanSettings, spans};
@@ -64,7 +65,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<S
         report.end();
         return Ok(Summary { processes: 0, counts: Counts::default() });
     }
-    let mut recorder = Recorder::start(&config)?;
+    let mut recorder = Recorder::start(&config).await?;
     recorder.scan()?;
     let started = Instant::now();
     let (mut next_scan, mut next_export) = (started + SCAN_INTERVAL, started + config.interval);
@@ -82,6 +83,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<S
             next_export = now + config.interval;
             recorder.export_metrics();
         }
+        recorder.answer_scrapes();
         recorder.report.tell(&recorder.identity, &recorder.roster, &recorder.health);
         tokio::select! {
             biased;
@@ -98,10 +100,13 @@ struct Recorder {
     switch: Watch,
     drain: Drain,
     join: Join,
-    meter: Meter,
+    meter: Meters,
     identity: Identity,
     roster: Roster,
     report: Report,
+    scrapes: Option<Scrapes>,
+    /// Whether metrics are pushed.
+    pushes: bool,
     resource: watch::Sender<Option<Resource>>,
     sampler: Sampler,
     settings: SpanSettings,
@@ -113,18 +118,21 @@ struct Recorder {
 }
 
 impl Recorder {
-    fn start(config: &Config) -> Result<Self, Error> {
+    async fn start(config: &Config) -> Result<Self, Error> {
         let health = Health::default();
         let (resource, published) = watch::channel(None);
         let exporter = Exporter::start(config, &health, &published)?;
         let token_events = if config.level == Level::Tokens { config.event_limit } else { 0 };
         let keep = Keep { content: config.content, token_events };
         let identity = Identity::new(config);
+        let scrapes = listen(config).await;
+        let mut report = Report::new(config);
+        report.listens(scrapes.as_ref().map(Scrapes::url));
         Ok(Self {
             switch: Watch::new(&config.dir),
             drain: Drain::new(&config.dir, health.clone()),
             join: Join::new(keep, health.clone()),
-            meter: Meter::new(config.temporality, wall_now_ns()),
+            meter: Meters::new(config.temporality, &config.metric_exporters, wall_now_ns()),
             settings: SpanSettings {
                 level: config.level,
                 event_limit: config.event_limit,
@@ -133,7 +141,9 @@ impl Recorder {
             },
             identity,
             roster: Roster::default(),
-            report: Report::new(config),
+            report,
+            scrapes,
+            pushes: config.metric_exporters.otlp,
             resource,
             sampler: config.sampler,
             exporter,
@@ -243,8 +253,34 @@ impl Recorder {
     }
 
     fn export_metrics(&mut self) {
-        let metrics = self.meter.collect(Clock::now(), &self.health, &mut self.roster);
-        self.exporter.metrics(metrics);
+        if self.pushes {
+            let metrics = self.meter.push(&self.health, &self.roster);
+            self.reported();
+            self.exporter.metrics(metrics);
+        }
+    }
+
+    /// Answer the scrapes that wait, all alike.
+    fn answer_scrapes(&mut self) {
+        let waiting = self.scrapes.as_mut().map(Scrapes::take).unwrap_or_default();
+        if waiting.is_empty() {
+            return;
+        }
+        let metrics = self.meter.pull(&self.health, &self.roster);
+        if !self.pushes {
+            self.reported();
+        }
+        let scraped = Scraped { metrics, resource: self.identity.resource() };
+        for scrape in waiting {
+            // An error means that nobody waits any more.
+            let _ = scrape.send(scraped.clone());
+        }
+    }
+
+    /// What is largest since the last report begins anew.
+    fn reported(&mut self) {
+        self.health.update(|c| c.lag_s = 0.0);
+        self.roster.reset_peaks();
     }
 
     /// Read all rings to their end, close what is open, send what waits.
@@ -270,6 +306,24 @@ impl Recorder {
         let sent = counts.sent.get(&Unit::Spans).copied().unwrap_or(0);
         tracing::info!("recording ended: {sent} spans sent, {dropped} dropped");
         Ok(Summary { processes: self.processes, counts })
+    }
+}
+
+/// Wait for a Prometheus where that is wanted. Without its port nothing else is lost.
+async fn listen(config: &Config) -> Option<Scrapes> {
+    let listen = config.metric_exporters.prometheus.as_ref()?;
+    match Scrapes::listen(listen).await {
+        Ok(scrapes) => {
+            tracing::info!("a Prometheus can scrape {}", scrapes.url());
+            Some(scrapes)
+        }
+        Err(error) => {
+            let (host, port) = (&listen.host, listen.port);
+            tracing::warn!(
+                "no Prometheus can scrape this launch, set OTEL_EXPORTER_PROMETHEUS_HOST and _PORT: {host}:{port}: {error}"
+            );
+            None
+        }
     }
 }
 

@@ -157,6 +157,8 @@ pub struct ExportStatus {
     pub traces: SignalStatus,
     /// Of metric points.
     pub metrics: SignalStatus,
+    /// Where a Prometheus can scrape them; none where that was not asked for, or failed.
+    pub prometheus: Option<String>,
 }
 
 /// The export of one signal, in spans or in metric points.
@@ -164,7 +166,7 @@ pub struct ExportStatus {
 pub struct SignalStatus {
     /// Where it goes, without user name and password.
     pub url: String,
-    /// `grpc` or `http/protobuf`.
+    /// `grpc`, `http/protobuf`, or `none` where the signal is not sent.
     pub protocol: String,
     /// Taken by the other side.
     pub sent: u64,
@@ -178,6 +180,14 @@ pub struct SignalStatus {
     pub last_success_unix_s: Option<f64>,
     /// Why the last attempt failed; none when it did not.
     pub last_error: Option<String>,
+}
+
+impl SignalStatus {
+    /// Of a signal that is not sent.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { protocol: "none".to_owned(), ..Self::default() }
+    }
 }
 
 /// How much was dropped for one reason.

@@ -15,6 +15,7 @@ use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use script::*;
 use sink::{Answer, Sink};
 use tachograph_recorder::health::Unit;
+use tachograph_recorder::status::ExportStatus;
 use tachograph_recorder::{Config, Summary};
 use tachograph_ring::record::{Engine, Fault, FinishReason, HttpOutcome, Probe, ProbeState, Process};
 use tachograph_ring::{Record, Writer};
@@ -308,6 +309,81 @@ async fn the_status_of_a_running_recorder_tells_its_processes_hooks_and_export_a
     assert_eq!(status.export.traces.protocol, "grpc");
     assert!(status.recorder.pid == std::process::id() && status.recorder.rss_bytes > 0);
     assert!(!dir.path().join("status.json").exists(), "it ends with the recorder");
+}
+
+/// Scrape a running recorder once it has seen three requests; with what it says of its export.
+async fn scrape(dir: &Path, vars: &[(&str, String)]) -> (String, ExportStatus) {
+    let (found, until) = (tokio::sync::Notify::new(), Instant::now() + Duration::from_secs(20));
+    let recorder = async {
+        let get = |name: &str| vars.iter().find(|(k, _)| *k == name).map(|(_, v)| v.clone());
+        let config = Config::from_vars(dir, &get).unwrap();
+        tachograph_recorder::run(config, found.notified()).await.unwrap()
+    };
+    let scraper = async {
+        let mut text = String::new();
+        let mut export = ExportStatus::default();
+        while !text.contains("tachograph_requests_total{tachograph_outcome=\"ok\"} 3") && Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let Ok(status) = tachograph_recorder::status::read(dir) else { continue };
+            export = status.export;
+            let Some(url) = &export.prometheus else { continue };
+            let response = reqwest::get(url).await.unwrap();
+            assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+            text = response.text().await.unwrap();
+        }
+        found.notify_one();
+        (text, export)
+    };
+    tokio::join!(recorder, scraper).1
+}
+
+#[tokio::test]
+async fn a_prometheus_scrapes_every_documented_metric_by_its_exact_name_and_nothing_is_pushed() {
+    let (dir, sink) = (tempfile::tempdir().unwrap(), Sink::default());
+    write(dir.path(), &answered(3));
+    let more = [("OTEL_METRICS_EXPORTER", "prometheus"), ("OTEL_EXPORTER_PROMETHEUS_PORT", "0")];
+    let (text, export) = scrape(dir.path(), &to(sink.grpc().await, &more)).await;
+    assert!(export.prometheus.unwrap().starts_with("http://127.0.0.1:"), "this host only");
+    assert_eq!(export.metrics.protocol, "none");
+    for row in ALL.iter().filter(|row| row.engines.contains(&EngineLine::VllmV1)) {
+        let kind = if row.kind == Kind::Counter { "counter" } else { "gauge" };
+        assert!(text.contains(&format!("\n# TYPE {} {kind}\n{}{{", row.name, row.name)), "{}:\n{text}", row.name);
+    }
+    let labels = r#"engine_index="0",modelName="tiny",model_name="tiny",spanKind="LLM""#;
+    assert!(text.contains(&format!("\ngen_ai_vllm_prompt_tokens{{{labels}}} 60\n")), "{text}");
+    assert!(text.contains("\ngen_ai_server_request_duration_seconds_count{"), "{text}");
+    assert!(text.contains("\ntarget_info{") && text.contains(r#"service_name="tiny""#), "{text}");
+    sink.seen(|s| assert!(s.metrics.is_empty(), "nothing is pushed"));
+}
+
+#[tokio::test]
+async fn a_prometheus_sees_whole_sums_also_where_differences_are_pushed() {
+    let (dir, sink) = (tempfile::tempdir().unwrap(), Sink::default());
+    write(dir.path(), &answered(3));
+    let more = [
+        ("OTEL_METRICS_EXPORTER", "otlp,prometheus"),
+        ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
+        ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "100"),
+    ];
+    let (text, export) = scrape(dir.path(), &to(sink.grpc().await, &more)).await;
+    assert!(text.contains("spanKind=\"LLM\"} 60\n") && export.metrics.protocol == "grpc", "{text}");
+    sink.seen(|s| assert!(!s.metrics.is_empty()));
+}
+
+#[tokio::test]
+async fn without_its_port_the_recorder_goes_on_and_with_no_exporter_no_metric_leaves() {
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for exporter in ["prometheus", "none"] {
+        let (dir, sink) = (tempfile::tempdir().unwrap(), Sink::default());
+        write(dir.path(), &answered(3));
+        let more = [("OTEL_METRICS_EXPORTER", exporter), ("OTEL_EXPORTER_PROMETHEUS_PORT", port.as_str())];
+        let vars = to(sink.grpc().await, &more);
+        let summary = record(dir.path(), &vars, || sink.seen(|s| s.spans.len() >= 15)).await;
+        assert_eq!(spans_of(&summary), (15, vec![]));
+        sink.seen(|s| assert!(s.metrics.is_empty(), "{exporter}"));
+    }
 }
 
 /// The other half of the next test: writes the begin of a request and hangs.

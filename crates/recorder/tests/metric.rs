@@ -25,7 +25,7 @@ fn now(wall_ns: u64) -> Clock {
 }
 
 fn collect(meter: &mut Meter, wall_ns: u64) -> Vec<Metric> {
-    meter.collect(now(wall_ns), &Health::default(), &mut Roster::default())
+    meter.collect(now(wall_ns), &Health::default(), &Roster::default())
 }
 
 fn feed(meter: &mut Meter, records: &[Record<'_>]) {
@@ -114,8 +114,8 @@ fn delta_says_only_what_is_new_and_cumulative_all_of_it() {
         let (mut meter, health) = (Meter::new(temporality, 1), Health::default());
         health.drop(Unit::Spans, "queue_full", 3);
         feed(&mut meter, &one(1, "a"));
-        let first = meter.collect(now(2), &health, &mut Roster::default());
-        let second = meter.collect(now(3), &health, &mut Roster::default());
+        let first = meter.collect(now(2), &health, &Roster::default());
+        let second = meter.collect(now(3), &health, &Roster::default());
         assert_eq!((sum(&first, "vllm_iter_count"), sum(&second, "vllm_iter_count")), (2.0, again));
         assert_eq!((sum(&first, "tachograph.dropped"), sum(&second, "tachograph.dropped")), (3.0, again * 1.5));
         let has_histogram = |m: &[Metric]| m.iter().any(|m| m.name == "gen_ai.server.request.duration");
@@ -325,7 +325,7 @@ fn the_processes_of_the_engine_their_hooks_and_rings_and_the_recorders_cost_are_
         roster.ring(CORE, &Counters { inside_bytes, ..Counters::default() });
     }
     let health = Health::default();
-    let first = meter.collect(now(2), &health, &mut roster);
+    let first = meter.collect(now(2), &health, &roster);
     let pair = |k: &str, v: &str| (k.to_owned(), v.to_owned());
     assert_eq!(
         dimensions(&first, "tachograph.probe"),
@@ -343,7 +343,7 @@ fn the_processes_of_the_engine_their_hooks_and_rings_and_the_recorders_cost_are_
     let memory = &first.iter().find(|m| m.name == "process.memory.usage").unwrap().data;
     assert!(matches!(memory, Some(Data::Sum(s)) if !s.is_monotonic && s.aggregation_temporality == 2));
     roster.close(CORE);
-    let second = meter.collect(now(3), &health, &mut roster);
+    let second = meter.collect(now(3), &health, &roster);
     assert!(points(&second, "tachograph.process").is_empty(), "it is gone");
     assert_eq!(sum(&second, "tachograph.faults"), 0.0, "none since");
 }

@@ -202,31 +202,31 @@ pub const OWN: &[Own] = &[
     },
     Own {
         name: "tachograph.export.produced",
-        unit: "1",
+        unit: "{item}",
         meaning: "spans and metric points made for export, by tachograph.unit",
         kind: OwnKind::Count,
     },
     Own {
         name: "tachograph.export.sent",
-        unit: "1",
+        unit: "{item}",
         meaning: "spans and metric points that the other side took, by tachograph.unit",
         kind: OwnKind::Count,
     },
     Own {
         name: "tachograph.export.retries",
-        unit: "1",
+        unit: "{export}",
         meaning: "exports that had to be tried again, by tachograph.unit",
         kind: OwnKind::Count,
     },
     Own {
         name: "tachograph.export.queued",
-        unit: "1",
+        unit: "{item}",
         meaning: "spans and metric points waiting for export, by tachograph.unit",
         kind: OwnKind::Level,
     },
     Own {
         name: "tachograph.dropped",
-        unit: "1",
+        unit: "{item}",
         meaning: "what was dropped, by tachograph.unit (records, requests, details, spans, points) and tachograph.reason",
         kind: OwnKind::Count,
     },
@@ -245,7 +245,7 @@ pub const OWN: &[Own] = &[
     },
     Own {
         name: "tachograph.probe",
-        unit: "1",
+        unit: "{probe}",
         meaning: "1 where a hook is live, else 0, by tachograph.probe.name, .state (live, missing, not_applicable, \
                   removed) and .detail (what is lost), tachograph.process.role and process.pid",
         kind: OwnKind::Level,

@@ -52,13 +52,10 @@ struct Known<'a> {
 }
 
 impl Own {
-    pub(super) fn collect(&mut self, window: Window, health: &Health, roster: &mut Roster) -> Vec<Metric> {
+    pub(super) fn collect(&mut self, window: Window, health: &Health, roster: &Roster) -> Vec<Metric> {
         let known = Known { counts: health.snapshot(), roster, usage: Usage::now() };
         let told = std::mem::take(&mut self.told);
-        let metrics = OWN.iter().map(|row| self.row(row, &known, window, &told)).collect();
-        health.update(|c| c.lag_s = 0.0);
-        roster.reset_peaks();
-        metrics
+        OWN.iter().map(|row| self.row(row, &known, window, &told)).collect()
     }
 
     fn row(

@@ -21,6 +21,7 @@ pub struct Report {
     started_unix_s: f64,
     traces: SignalStatus,
     metrics: SignalStatus,
+    prometheus: Option<String>,
 }
 
 impl Report {
@@ -38,8 +39,14 @@ impl Report {
             enabled: config.enabled,
             started_unix_s: unix_s(wall_now_ns()),
             traces: signal(&config.traces),
-            metrics: signal(&config.metrics),
+            metrics: if config.metric_exporters.otlp { signal(&config.metrics) } else { SignalStatus::none() },
+            prometheus: None,
         }
+    }
+
+    /// Where a Prometheus can scrape.
+    pub fn listens(&mut self, url: Option<String>) {
+        self.prometheus = url;
     }
 
     /// Recording was switched on or off.
@@ -86,6 +93,7 @@ impl Report {
             export: ExportStatus {
                 traces: signal(&self.traces, Unit::Spans, counts),
                 metrics: signal(&self.metrics, Unit::Points, counts),
+                prometheus: self.prometheus.clone(),
             },
             dropped: dropped.collect(),
             lag_s: counts.lag_s,
