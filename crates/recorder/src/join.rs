@@ -416,7 +416,7 @@ impl Join {
         request.answer.end();
         // Where there is one sequence the client was told how many tokens its answer has.
         if let ([only], Some(told)) = (request.sequences.as_mut_slice(), request.answer.usage.completion_tokens) {
-            only.tokens.truncate(told);
+            only.truncate(told);
         }
         self.out.push(Joined::Request(Box::new(request)));
     }

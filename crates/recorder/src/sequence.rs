@@ -204,6 +204,8 @@ pub struct Sequence {
     pub schedule_ns: u64,
     /// Output tokens.
     pub tokens: Tokens,
+    /// Tokens that the engine made and threw away: it runs ahead of the front end, which alone sees a stop string.
+    pub surplus_tokens: u64,
     /// Prompt tokens from the cache.
     pub cached_tokens: Option<u32>,
     /// How it ended.
@@ -246,6 +248,7 @@ impl Sequence {
             steps: 0,
             schedule_ns: 0,
             tokens: Tokens::default(),
+            surplus_tokens: 0,
             cached_tokens: None,
             end: None,
             end_ns: add.t_ns,
@@ -327,7 +330,9 @@ impl Sequence {
 
     /// Tokens came: the prompt is computed.
     fn generated(&mut self, t_ns: u64, step: u64) {
-        if matches!(self.phase, Phase::Decode { .. } | Phase::Ended) {
+        // A step that was decided before a preemption may end after it: its tokens begin no new stage.
+        let is_late = self.preemptions > 0 && matches!(self.phase, Phase::Waiting { .. });
+        if is_late || matches!(self.phase, Phase::Decode { .. } | Phase::Ended) {
             return;
         }
         if let Phase::Prefill(prefill) = &mut self.phase {
@@ -359,6 +364,18 @@ impl Sequence {
         self.end_ns = self.leave(stage_end_ns).max(end_ns);
         self.phase = Phase::Ended;
         self.end = Some(end);
+    }
+
+    /// The client was told that its answer has `n` tokens: what came after them was no work for it.
+    pub fn truncate(&mut self, n: u64) {
+        self.surplus_tokens = self.tokens.truncate(n);
+        let Some(last_ns) = self.tokens.last_ns().filter(|_| self.surplus_tokens > 0) else { return };
+        for decode in &mut self.decodes {
+            let surplus_ns = decode.end_ns.saturating_sub(last_ns.max(decode.start_ns));
+            decode.end_ns -= surplus_ns;
+            self.decode_ns = self.decode_ns.saturating_sub(surplus_ns);
+        }
+        self.decodes.retain(|decode| decode.len() > 0);
     }
 
     /// Close the open stage at `t_ns`, or at its own start where that is later; returns when.

@@ -59,10 +59,13 @@ impl Tokens {
     ///
     /// The scheduler runs ahead: before a stop string is seen in the front end it has made more tokens, which the
     /// engine throws away.
-    pub fn truncate(&mut self, n: u64) {
+    ///
+    /// Returns how many these were.
+    pub fn truncate(&mut self, n: u64) -> u64 {
         if n >= self.count {
-            return;
+            return 0;
         }
+        let surplus = self.count - n;
         self.last_ns = n.checked_sub(1).and_then(|last| self.time_ns(last)).unwrap_or(self.last_ns);
         self.count = n;
         self.events.truncate(usize::try_from(n).unwrap_or(usize::MAX));
@@ -77,6 +80,7 @@ impl Tokens {
             self.offsets.truncate(kept_bytes);
             self.kept = n;
         }
+        surplus
     }
 
     /// Tokens in all.

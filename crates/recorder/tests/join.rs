@@ -171,3 +171,46 @@ fn a_sequence_that_only_warms_the_cache_for_its_siblings_is_no_part_of_the_reque
     let ids: Vec<_> = request.sequences.iter().map(|sequence| sequence.internal_id.as_str()).collect();
     assert_eq!(ids, ["a", "b"]);
 }
+
+#[test]
+fn what_a_stop_string_made_surplus_is_neither_decoded_nor_counted() {
+    let answer = r#"{"choices":[{"index":0,"text":"ab"}],"usage":{"prompt_tokens":16,"completion_tokens":2}}"#;
+    let mut join = join_with(CONTENT, 0);
+    for record in [
+        http_start(0, 1, "/v1/completions"),
+        add(3, 1, "a", "", 0),
+        step(10, 1, &[("a", 16)]),
+        outputs(20, 1, &[("a", 1, None)]),
+        outputs(30, 2, &[("a", 1, None)]),
+        outputs(40, 3, &[("a", 3, None)]),
+        front_finish(41, "a", FinishReason::Stop),
+        response(42, 1, 200, "application/json"),
+        chunk(42, 1, answer),
+        http_end(43, 1, HttpOutcome::Complete, ""),
+    ] {
+        join.apply(source_of(&record), &record);
+    }
+    let sequence = &requests(&mut join)[0].sequences[0];
+    assert_eq!((sequence.tokens.count(), sequence.surplus_tokens), (2, 3));
+    assert_eq!(sequence.decode_ns, at(30) - at(20));
+    assert_eq!(sequence.decodes.iter().map(|d| d.end_ns).collect::<Vec<_>>(), [at(30)]);
+}
+
+#[test]
+fn a_step_that_ends_after_the_preemption_does_not_end_the_wait() {
+    let mut join = join_with(CONTENT, 0);
+    for record in [
+        add(3, 0, "a", "", 0),
+        step(10, 1, &[("a", 16)]),
+        outputs(20, 1, &[("a", 1, None)]),
+        preempted(25, "a"),
+        outputs(30, 2, &[("a", 1, None)]),
+        step(50, 3, &[("a", 18)]),
+        outputs(60, 3, &[("a", 1, Some(FinishReason::Length))]),
+    ] {
+        join.apply(source_of(&record), &record);
+    }
+    let sequence = &requests(&mut join)[0].sequences[0];
+    assert_eq!(sequence.waits.last().map(|w| (w.start_ns, w.end_ns)), Some((at(25), at(50))));
+    assert_eq!((sequence.prefills.len(), sequence.tokens.count()), (2, 3));
+}

@@ -1,7 +1,7 @@
 //! The documented metrics (`tachograph_schema::metric::ALL`) of the engine line that is observed, for each engine.
 //!
 //! A documented counter in seconds is the running sum over sequences that ended, as vLLM itself observes each child
-//! of `n` > 1; `request_params_n` counts once for each request. What never got so far (no first token, one token only)
+//! of `n` > 1; `request_params_n` is then the number of sequences, each prompt having `n`. What never got so far (no first token, one token only)
 //! adds nothing.
 
 mod engine;
@@ -72,10 +72,6 @@ impl Documented {
     }
 
     pub(super) fn request(&mut self, request: &Request) {
-        if let Some(first) = request.sequences.first() {
-            let choices = u64::try_from(request.choices()).unwrap_or(0);
-            self.engine(first.engine_index.unwrap_or(0)).sums.params_n += choices;
-        }
         for sequence in &request.sequences {
             self.engine(sequence.engine_index.unwrap_or(0)).ended(sequence);
         }
@@ -87,6 +83,7 @@ impl Documented {
 
     /// All rows of the line; `mono_ns` is the window's end on the clock of the records.
     pub(super) fn collect(&mut self, window: Window, mono_ns: u64) -> Vec<Metric> {
+        self.engines.values_mut().for_each(Engine::tell);
         let line = self.line.unwrap_or(EngineLine::VllmV1);
         let rows = ALL.iter().filter(|row| row.engines.contains(&line));
         let metrics = rows.filter_map(|row| self.row(line, row, window, mono_ns)).collect();

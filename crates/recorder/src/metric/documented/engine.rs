@@ -38,6 +38,11 @@ pub(super) struct Sums {
     /// Prompt tokens as the engine's steps computed them, again after a preemption.
     pub(super) computed_tokens: u64,
     pub(super) generation_tokens: u64,
+    /// Of these, what the engine threw away.
+    pub(super) surplus_tokens: u64,
+    /// Prompt tokens from the cache, of sequences that ended.
+    pub(super) cached_tokens: u64,
+    pub(super) told_tokens: u64,
     pub(super) stat_reports: u64,
     pub(super) params_n: u64,
     pub(super) params_max_tokens: u64,
@@ -96,6 +101,9 @@ impl Engine {
         let figures = SequenceFigures::of(sequence);
         let sums = &mut self.sums;
         sums.sequences += 1;
+        sums.params_n += 1;
+        sums.cached_tokens += u64::from(sequence.cached_tokens.unwrap_or(0));
+        sums.surplus_tokens += sequence.surplus_tokens;
         *sums.success.entry(finish_name(reason)).or_default() += 1;
         sums.params_max_tokens += u64::from(sequence.params.max_tokens.unwrap_or(0));
         // A pooled prompt is computed once it is answered: there is no first token that could tell.
@@ -118,6 +126,13 @@ impl Engine {
     pub(super) fn gone(&mut self) {
         (self.running, self.waiting, self.kv_usage) = (0, 0, 0.0);
         self.levels.clear();
+    }
+
+    /// Fix what is told of the tokens generated, as the engines count them: without those that nobody was given. What
+    /// was told before is never taken back.
+    pub(super) fn tell(&mut self) {
+        let sums = &mut self.sums;
+        sums.told_tokens = sums.told_tokens.max(sums.generation_tokens.saturating_sub(sums.surplus_tokens));
     }
 
     /// A level, 0 where the engine never told it, as its own gauge is.

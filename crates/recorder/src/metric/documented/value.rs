@@ -21,7 +21,7 @@ pub(super) fn values(line: EngineLine, name: &str, engine: &Engine, now_ns: u64)
     if name == "llm_usage_tokens" {
         return vec![
             (Some(("usageType", "input")), int(s.prompt_tokens)),
-            (Some(("usageType", "output")), int(s.generation_tokens)),
+            (Some(("usageType", "output")), int(s.told_tokens)),
         ];
     }
     if name == "gen_ai_vllm_request_success" {
@@ -56,8 +56,8 @@ fn vllm_v0(name: &str, engine: &Engine) -> Option<Value> {
         "num_waiting_sys" => int(engine.waiting),
         "num_swapped_sys" => whole(engine.level(Quantity::Swapped)),
         "num_prompt_tokens_iter" => int(s.computed_tokens),
-        "num_generation_tokens_iter" => int(s.generation_tokens),
-        "num_tokens_iter" => int(s.computed_tokens + s.generation_tokens),
+        "num_generation_tokens_iter" => int(s.told_tokens),
+        "num_tokens_iter" => int(s.computed_tokens + s.told_tokens),
         "num_preemption_iter" => int(s.preemptions),
         _ => return None,
     })
@@ -73,7 +73,7 @@ fn vllm_v1(name: &str, engine: &Engine) -> Option<Value> {
         "gen_ai_vllm_prefix_cache_hits" => int(s.prefix_hits),
         "gen_ai_vllm_num_preemptions" => int(s.preemptions),
         "gen_ai_vllm_prompt_tokens" => int(s.prompt_tokens),
-        "gen_ai_vllm_generation_tokens" => int(s.generation_tokens),
+        "gen_ai_vllm_generation_tokens" => int(s.told_tokens),
         "gen_ai_vllm_request_params_n" => int(s.params_n),
         "gen_ai_vllm_request_params_max_tokens" => int(s.params_max_tokens),
         "gen_ai_vllm_request_queue_time_seconds" => Value::AsDouble(s.queue),
@@ -95,8 +95,8 @@ fn sglang(name: &str, engine: &Engine, now_ns: u64) -> Option<Value> {
             Value::AsDouble(engine.levels.get(&Quantity::TokenUsage).copied().unwrap_or(engine.kv_usage))
         }
         "prompt_tokens_total" => int(s.prompt_tokens),
-        "generation_tokens_total" => int(s.generation_tokens),
-        "gen_ai_sglang_cached_tokens_total" => int(s.prefix_hits),
+        "generation_tokens_total" => int(s.told_tokens),
+        "gen_ai_sglang_cached_tokens_total" => int(s.cached_tokens),
         "sglang_gen_throughput" => Value::AsDouble(throughput(engine, now_ns)),
         "gen_ai_server_time_to_first_token" => Value::AsDouble(s.ttft),
         "gen_ai_server_time_per_output_token" => Value::AsDouble(s.tpot),
