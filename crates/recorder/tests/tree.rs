@@ -649,7 +649,7 @@ fn a_stream_of_generate_repeats_its_text_and_is_read_once() {
     expect![[r#"[{"role":"assistant","parts":[{"type":"text","content":"Hello"}],"finish_reason":"length"}]"#]]
         .assert_eq(&output_of(&spans));
     let first = attribute(&spans, "text_completion tiny", "gen_ai.response.time_to_first_chunk");
-    assert_eq!(first.as_deref(), Some("0.02"));
+    assert_eq!(first.as_deref(), Some("0.020000s"));
 }
 
 #[test]
