@@ -25,8 +25,8 @@ pub(crate) struct HttpRequest {
     span: Span,
     /// Locked for a moment, never while Python is called.
     exchange: Mutex<Exchange>,
-    /// When the last piece of the answer went out, or the client went away without it, 0 before. The application may go on for long after it: SGLang's
-    /// streams have a background task that sleeps, and the client is not waiting for it.
+    /// When the last piece of the answer went out, or the client went away without it, 0 before. The application may
+    /// go on for long after it: SGLang's streams have a background task that sleeps, and no client waits for it.
     answered_ns: AtomicU64,
 }
 

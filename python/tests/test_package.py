@@ -25,6 +25,6 @@ def test_nothing_but_the_standard_library_is_imported() -> None:
 
 
 _STANDARD = {
-    "_thread", "argparse", "ast", "collections", "contextvars", "functools", "importlib", "json", "os", "platform", "re",
-    "shutil", "site", "sys", "sysconfig", "tempfile", "time", "types", "typing",
+    "_thread", "argparse", "ast", "collections", "contextvars", "functools", "importlib", "json", "os", "platform",
+    "re", "shutil", "site", "sys", "sysconfig", "tempfile", "time", "types", "typing",
 }  # fmt: skip

@@ -34,7 +34,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 const WALLS: &[(&str, &[&str])] = &[
     ("pyo3", &["tachograph-probe"]),
     ("datafusion", &["tachograph-store", "tachograph-server"]),
-    ("axum", &["tachograph-server"]),
+    ("axum", &["tachograph-recorder", "tachograph-server"]),
     ("anyhow", &["tachograph-cli", "xtask"]),
 ];
 

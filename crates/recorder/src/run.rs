@@ -320,7 +320,7 @@ async fn listen(config: &Config) -> Option<Scrapes> {
         Err(error) => {
             let (host, port) = (&listen.host, listen.port);
             tracing::warn!(
-                "no Prometheus can scrape this launch, set OTEL_EXPORTER_PROMETHEUS_HOST and _PORT: {host}:{port}: {error}"
+                "no Prometheus can scrape this, set OTEL_EXPORTER_PROMETHEUS_HOST and _PORT: {host}:{port}: {error}"
             );
             None
         }

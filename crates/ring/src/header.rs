@@ -68,8 +68,8 @@ pub(crate) struct ReaderWords {
     pub(crate) drained: AtomicU64,
 }
 
-/// Stored by the reader, rarely, and read by the writer before every record: alone on its lines, so that this read stays
-/// in the writer's cache.
+/// Stored by the reader, rarely, and read by the writer before every record: alone on its lines, so that this read
+/// stays in the writer's cache.
 #[repr(C, align(128))]
 pub(crate) struct ControlWords {
     /// Anything but 0: recording is switched off.

@@ -1,8 +1,8 @@
 //! The documented metrics (`tachograph_schema::metric::ALL`) of the engine line that is observed, for each engine.
 //!
 //! A documented counter in seconds is the running sum over sequences that ended, as vLLM itself observes each child
-//! of `n` > 1; `request_params_n` is then the number of sequences, each prompt having `n`. What never got so far (no first token, one token only)
-//! adds nothing.
+//! of `n` > 1; `request_params_n` is then the number of sequences, each prompt having `n`. What never got so far (no
+//! first token, one token only) adds nothing.
 
 mod engine;
 mod rate;

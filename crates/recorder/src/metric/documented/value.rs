@@ -14,8 +14,8 @@ const REASONS: [FinishReason; 5] =
 /// A dimension of the metric's own.
 pub(super) type Dimension = Option<(&'static str, &'static str)>;
 
-/// The values of a documented metric with the dimensions of its own; none where the line has no such metric. `now_ns` is
-/// monotonic.
+/// The values of a documented metric with the dimensions of its own; none where the line has no such metric.
+/// `now_ns` is monotonic.
 pub(super) fn values(line: EngineLine, name: &str, engine: &Engine, now_ns: u64) -> Vec<(Dimension, Value)> {
     let s = &engine.sums;
     if name == "llm_usage_tokens" {
