@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -57,6 +58,73 @@ def test_the_engine_index_is_the_data_parallel_rank_of_every_version(
 ) -> None:
     engine.scheduler("Scheduler", **parallel)
     assert engine.probe.named("engine")[0].kwargs["engine_index"] == index
+
+
+def rust_front_end(monkeypatch: pytest.MonkeyPatch, **environment: Any) -> None:
+    monkeypatch.setitem(sys.modules, "vllm.envs", SimpleNamespace(**environment))
+
+
+def handed_over(**changed: Any) -> SimpleNamespace:
+    """A Request as EngineCore makes it of what any front end sends."""
+    params = SimpleNamespace(n=1, max_tokens=8, temperature=0.5, top_p=1.0, top_k=0, seed=3, stop=["END"])
+    values = {"prompt_token_ids": [1, 2, 3], "sampling_params": params, "lora_request": None, "arrival_time": 1.5}
+    return SimpleNamespace(request_id="cmpl-a-1234", **{**values, **changed})
+
+
+def test_where_the_front_end_runs_no_python_the_engine_core_tells_the_sequences(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rust_front_end(monkeypatch, VLLM_USE_RUST_FRONTEND=True, VLLM_RUST_FRONTEND_PATH="/bin/vllm-rs")
+    scheduler = engine.scheduler()
+    scheduler.add_request(handed_over())
+    scheduler.add_request(handed_over())
+    (told,) = engine.probe.named("sequence_add")
+    assert told.kwargs == {
+        "http_id": 0,
+        "arrival_time": 1.5,
+        "internal_id": "cmpl-a-1234",
+        "external_id": "cmpl-a-1234",
+        "parent_id": "",
+        "index": 0,
+        "prompt_tokens": 3,
+        "pool": False,
+        "model": "tiny",
+        "n": 1,
+        "max_tokens": 8,
+        "temperature": 0.5,
+        "top_p": 1.0,
+        "top_k": None,
+        "seed": 3,
+        "frequency_penalty": None,
+        "presence_penalty": None,
+        "stop": ["END"],
+    }
+    assert [call.name for call in engine.probe.calls[-2:]] == ["sequence_add", "queued"]
+
+
+def test_a_pooled_sequence_of_such_a_front_end_is_told_as_one(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rust_front_end(monkeypatch, VLLM_USE_RUST_FRONTEND=True, VLLM_RUST_FRONTEND_PATH="/bin/vllm-rs")
+    engine.scheduler().add_request(handed_over(sampling_params=None))
+    assert engine.probe.named("sequence_add")[0].kwargs["pool"] is True
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {},
+        {"VLLM_USE_RUST_FRONTEND": False, "VLLM_RUST_FRONTEND_PATH": "/bin/vllm-rs"},
+        {"VLLM_USE_RUST_FRONTEND": True, "VLLM_RUST_FRONTEND_PATH": None},
+    ],
+)
+def test_where_the_api_server_tells_the_sequences_the_engine_core_does_not(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, environment: dict[str, Any]
+) -> None:
+    rust_front_end(monkeypatch, **environment)
+    engine.scheduler().add_request(handed_over())
+    assert engine.probe.named("sequence_add") == []
+    assert len(engine.probe.named("queued")) == 1
 
 
 def test_a_queued_sequence_knows_how_many_wait_before_it(engine: FakeEngine) -> None:

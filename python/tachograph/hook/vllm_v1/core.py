@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tachograph.hook.point import Point
 from tachograph.hook.vllm_config import engine_index, limit, served_model
+from tachograph.hook.vllm_v1.sequence import described
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,6 +91,8 @@ class Core:
     def __init__(self, ring: Ring) -> None:
         self._ring = ring
         self._probe = ring.probe
+        # The served model's name where nobody else names the sequences.
+        self._served: str | None = None
 
     def made(self, _note: None, _result: None, scheduler: Any, *_args: Any, **_kwargs: Any) -> None:
         config = scheduler.vllm_config
@@ -96,6 +100,7 @@ class Core:
         scheduler._tachograph_steps = Steps(index, load_of(scheduler))
         self._ring.generation = "v1"
         self._ring.open("engine_core")
+        self._served = served_model(config) if has_rust_front_end() else None
         self._probe.engine(
             engine_index=index,
             served_models=[served_model(config)],
@@ -117,7 +122,19 @@ class Core:
         self, depth: int | None, _result: None, scheduler: Any, request: Any, *_args: Any, **_kwargs: Any
     ) -> None:
         if depth is not None:
+            if self._served is not None:
+                self._add(request, self._served)
             self._probe.queued(request.request_id, scheduler._tachograph_steps.engine_index, depth)
+
+    def _add(self, request: Any, served: str) -> None:
+        self._probe.sequence_add(
+            http_id=0,
+            # Of the id that the client is told, EngineCore keeps what the front end made of it.
+            external_id=request.request_id,
+            parent_id="",
+            index=0,
+            **described(request, request.sampling_params, served, self._ring.content),
+        )
 
     def scheduling(self, *_args: Any, **_kwargs: Any) -> int:
         start: int = self._probe.now_ns()
@@ -185,6 +202,17 @@ _REASONS = {
     "FINISHED_ABORTED": "abort",
     "FINISHED_REPETITION": "repetition",
 }
+
+
+def has_rust_front_end() -> bool:
+    """Whether vLLM's Rust front end hands over the sequences, as `vllm serve` decides it: older versions have none."""
+    settings = sys.modules.get("vllm.envs")
+    if not getattr(settings, "VLLM_USE_RUST_FRONTEND", False):
+        return False
+    try:
+        return bool(getattr(settings, "VLLM_RUST_FRONTEND_PATH", None))
+    except FileNotFoundError:  # the engine's own, where there is no such program
+        return False
 
 
 def _says_something(outputs: Any) -> bool:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from tachograph.hook.asgi import HTTP_ID
 from tachograph.hook.point import Point
-from tachograph.hook.sampling import sampling
 from tachograph.hook.vllm_config import served_model
+from tachograph.hook.vllm_v1.sequence import described
 
 if TYPE_CHECKING:
     from tachograph.hook.ring import Ring
@@ -75,19 +75,13 @@ class Front:
             return
         # A child's parameters say n = 1 and a seed of its own.
         params = request.sampling_params if parent_req is None else parent_req.sampling_params
-        lora = request.lora_request
         parent_id = "" if parent_req is None else parent_req.request_id
         self._probe.sequence_add(
             http_id=HTTP_ID.get(),
-            arrival_time=request.arrival_time,
-            internal_id=request.request_id,
             external_id=getattr(request, "external_req_id", None) or parent_id or request.request_id,
             parent_id=parent_id,
             index=request_index,
-            prompt_tokens=_prompt_tokens(request),
-            pool=params is None,
-            model=self._model if lora is None else lora.lora_name,
-            **sampling(params, self._ring.content),
+            **described(request, params, self._model, self._ring.content),
         )
 
     def processed(
@@ -99,10 +93,3 @@ class Front:
         # Aborting a parent calls itself for the children, so these are named twice.
         if result:
             self._probe.sequence_abort(result)
-
-
-def _prompt_tokens(request: Any) -> int:
-    tokens = request.prompt_token_ids
-    if tokens is None:
-        tokens = getattr(request, "prompt_embeds", None)
-    return 0 if tokens is None else len(tokens)
