@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -125,6 +125,22 @@ def test_where_the_api_server_tells_the_sequences_the_engine_core_does_not(
     engine.scheduler().add_request(handed_over())
     assert engine.probe.named("sequence_add") == []
     assert len(engine.probe.named("queued")) == 1
+
+
+def test_a_rust_front_end_that_is_wanted_but_not_there_is_none(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Settings(ModuleType):
+        VLLM_USE_RUST_FRONTEND = True
+
+        @property
+        def VLLM_RUST_FRONTEND_PATH(self) -> str:  # noqa: N802 (the name that vLLM gives it)
+            raise FileNotFoundError("vllm-rs was not found")
+
+    monkeypatch.setitem(sys.modules, "vllm.envs", Settings("vllm.envs"))
+    engine.scheduler().add_request(handed_over())
+    assert engine.probe.named("sequence_add") == []
+    assert engine.probe.named("fault") == []
 
 
 def test_a_queued_sequence_knows_how_many_wait_before_it(engine: FakeEngine) -> None:
