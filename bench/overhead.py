@@ -1,44 +1,54 @@
-"""What the agent costs: two servers of one engine, with and without it, loaded in turn.
+"""What the agent costs: an engine without it, and with it or with the engine's own tracing, loaded in turn.
 
-overhead.py --plain PORT:PID --observed PORT:PID --pairs 12
+overhead.py --agent DIR [--engine NAME]… [--variant 0|1|2|native]… [--pairs 10]
 
-PID is the root of each server's process tree. The CPU of every process is read from /proc before and after each
-round, so that other work on the machine does not count. Printed are the medians and quartiles of the ratios pair by
-pair; the roles of first and second alternate.
+A variant is a tracing level of the agent, or `native`: the engine's own tracing, without the agent. For each of them a
+server is started beside the one that runs without any, and both get the same loads alternately, the first of a pair
+being the other one each time. The CPU of every process is read from /proc before and after a round, so that other work
+on the machine does not count. Printed are, pair by pair, the ratios: their median and quartiles. DIR is an environment
+with the wheel; its server takes what is sent.
 """
 
 import argparse
 import json
 import os
 import platform
+import random
 import statistics
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "e2e"))
 
-import random
-
 from client import Sent, prompt, send
+from engine.command import serve
+from engine.install import install
+from engine.model import chat_kind, make
+from engine.recipe import RECIPES, Line, Recipe
+from process import EngineProcess, Server, free_port
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 MAX_TOKENS = 64
 PROMPT_WORDS = 24
+ENGINES = ("vllm-0.32.0", "vllm-0.8.5.post2", "sglang-0.5.23")
+VARIANTS = ("0", "1", "2", "native")
 
 NAMES = {
-    "VLLM::EngineCor": "EngineCore",
-    "VLLM::Worker": "Worker",
-    "vllm": "API server",
-    "tachograph": "agent",
-    "exe": "agent",
+    Line.VLLM_V1: {"VLLM::EngineCor": "EngineCore", "VLLM::Worker": "Worker", "vllm": "API server"},
+    Line.VLLM_V0: {"vllm": "API server", "python": "engine", "pt_main": "engine"},
+    Line.SGLANG: {"sglang::schedul": "scheduler", "sglang::detoken": "detokenizer", "python": "API server"},
 }
-"""Process names (the kernel cuts them at 15 characters) and what they are called in the report.
+"""Process names (the kernel cuts them at 15 characters) and what they are called in the report."""
+AGENT = {"tachograph": "agent", "exe": "agent"}
+"""The supervisor starts the recorder as /proc/self/exe."""
 
-The supervisor starts the recorder as /proc/self/exe."""
+Round = dict[str, float]
+"""Tokens per second, and CPU milliseconds per token by process."""
 
 
-def tree_cpu(root: int) -> dict[str, float]:
+def tree_cpu(root: int, names: dict[str, str]) -> dict[str, float]:
     """CPU seconds used so far by each kind of process in a tree."""
     children: dict[int, list[int]] = {}
     facts: dict[int, tuple[str, float]] = {}
@@ -57,7 +67,7 @@ def tree_cpu(root: int) -> dict[str, float]:
     while todo:
         pid = todo.pop()
         comm, seconds = facts.get(pid, ("", 0.0))
-        name = next((label for prefix, label in NAMES.items() if comm.startswith(prefix)), "other")
+        name = next((label for prefix, label in names.items() if comm.startswith(prefix)), "other")
         used[name] = used.get(name, 0.0) + seconds
         todo += children.get(pid, [])
     return used
@@ -88,12 +98,12 @@ def load(port: int, requests: int, concurrency: int, seed: int) -> tuple[int, fl
     return sum(one.usage["completion_tokens"] for one in sent if one.usage), seconds
 
 
-def one_round(server: tuple[int, int], args: argparse.Namespace, seed: int) -> dict[str, float]:
-    """One load on one server: tokens per second, and CPU milliseconds per token by process."""
-    port, pid = server
-    before = tree_cpu(pid)
-    tokens, seconds = load(port, args.requests, args.concurrency, seed)
-    after = tree_cpu(pid)
+def one_round(server: EngineProcess, line: Line, args: argparse.Namespace, seed: int) -> Round:
+    """One load on one server."""
+    names = NAMES[line] | AGENT
+    before = tree_cpu(server.pid, names)
+    tokens, seconds = load(server.port, args.requests, args.concurrency, seed)
+    after = tree_cpu(server.pid, names)
     result = {"tokens/s": tokens / seconds}
     for name in after:
         result[f"{name}, CPU ms/token"] = 1e3 * (after[name] - before.get(name, 0.0)) / tokens
@@ -101,52 +111,130 @@ def one_round(server: tuple[int, int], args: argparse.Namespace, seed: int) -> d
     return result
 
 
-def quartiles(values: list[float]) -> tuple[float, float, float]:
-    """First quartile, median, third quartile."""
-    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
-    return low, middle, high
+def start(recipe: Recipe, variant: str | None, backend: Server, args: argparse.Namespace, logs: Path) -> EngineProcess:
+    """A server of the engine: alone (None), with its own tracing, or under the agent."""
+    port = free_port()
+    flags: tuple[str, ...] = ()
+    if variant == "native" and recipe.line is Line.SGLANG:
+        flags = ("--enable-trace", "--otlp-traces-endpoint", backend.grpc.removeprefix("http://"))
+    elif variant == "native":
+        flags = ("--otlp-traces-endpoint", backend.grpc)
+    command = serve(recipe, make(recipe, chat_kind(recipe.line)), port, flags)
+    if variant == "native":
+        command.environment["OTEL_EXPORTER_OTLP_TRACES_INSECURE"] = "true"
+    is_observed = variant is not None and variant != "native"
+    server = EngineProcess(
+        command,
+        port,
+        logs / f"{recipe.name}-{variant or 'alone'}.log",
+        agent=args.agent / "bin" if is_observed else None,
+        endpoint=backend.grpc,
+        settings={"OTEL_INSTRUMENTATION_VLLM_TRACING_LEVEL": variant} if is_observed and variant else None,
+    )
+    print(f"start {recipe.name} {describe(variant)}", file=sys.stderr, flush=True)
+    server.start()
+    server.wait_ready()
+    load(port, args.requests, args.concurrency, seed=10_000)  # warm up
+    return server
 
 
-def report(plain: list[dict[str, float]], observed: list[dict[str, float]], level: int) -> None:
-    """Print the table."""
+def describe(variant: str | None) -> str:
+    """A variant in words."""
+    if variant is None:
+        return "alone"
+    return "with its own tracing" if variant == "native" else f"under the agent at level {variant}"
+
+
+def compare(
+    recipe: Recipe, alone: EngineProcess, other: EngineProcess, args: argparse.Namespace
+) -> tuple[list[Round], list[Round]]:
+    """Alternated pairs of rounds."""
+    rounds: tuple[list[Round], list[Round]] = ([], [])
+    for pair in range(args.pairs):
+        for which in (0, 1) if pair % 2 == 0 else (1, 0):
+            rounds[which].append(one_round((alone, other)[which], recipe.line, args, seed=pair))
+        print(f"pair {pair + 1} of {args.pairs}", file=sys.stderr, flush=True)
+    return rounds
+
+
+def cell(alone: list[Round], other: list[Round], name: str) -> str:
+    """Median and quartiles of the ratios of a figure."""
+    ratios = [b[name] / a[name] for a, b in zip(alone, other, strict=True) if a.get(name) and name in b]
+    if len(ratios) < 2:
+        return ""
+    low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
+    return f"{middle:.3f} ({low:.3f} … {high:.3f})"
+
+
+def report(results: dict[str, dict[str, tuple[list[Round], list[Round]]]], args: argparse.Namespace) -> str:
+    """Tables in Markdown, one for each engine."""
     cpu = next(
         (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
         platform.processor(),
     )
-    print(f"\nagent at level {level} against none, {len(plain)} alternated pairs; {cpu}, {os.cpu_count()} cores")
-    print(f"{'':34} {'without':>10} {'with':>10} {'ratio: median':>14} {'quartiles':>16}")
-    for name in observed[0]:
-        with_agent = [one[name] for one in observed]
-        without = [one.get(name, 0.0) for one in plain]
-        row = f"{name:34} {statistics.median(without):10.4g} {statistics.median(with_agent):10.4g}"
-        if all(value > 0 for value in without):
-            low, middle, high = quartiles([b / a for a, b in zip(without, with_agent, strict=True)])
-            row += f" {middle:14.3f} {low:7.3f} … {high:.3f}"
-        print(row)
+    lines = [
+        f"{cpu}, {os.cpu_count()} cores; {args.pairs} pairs of {args.requests} requests, {args.concurrency} streams"
+    ]
+    for engine, variants in results.items():
+        names = list(dict.fromkeys(name for _, other in variants.values() for name in other[0]))
+        kept = [name for name in names if not name.startswith(("other", "agent"))]
+        lines += ["", f"| {engine} | alone | " + " | ".join(describe(variant) for variant in variants) + " |"]
+        lines.append("|---" * (len(variants) + 2) + "|")
+        every_alone = [one for alone, _ in variants.values() for one in alone]
+        for name in kept:
+            level = statistics.median([one.get(name, 0.0) for one in every_alone])
+            cells = [cell(*rounds, name) for rounds in variants.values()]
+            lines.append(f"| {name} | {level:.4g} | " + " | ".join(cells) + " |")
+        agent = "agent, CPU ms/token"
+        cells = [
+            f"{statistics.median([one[agent] for one in other]):.4g}" if agent in other[0] else ""
+            for _, other in variants.values()
+        ]
+        lines.append(f"| recorder and supervisor, CPU ms/token | | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def measure(
+    recipe: Recipe, args: argparse.Namespace, backend: Server, logs: Path
+) -> dict[str, tuple[list[Round], list[Round]]]:
+    """Every variant of one engine against the engine alone."""
+    install(recipe)
+    results = {}
+    alone = start(recipe, None, backend, args, logs)
+    try:
+        for variant in args.variant:
+            other = start(recipe, variant, backend, args, logs)
+            try:
+                results[variant] = compare(recipe, alone, other, args)
+            finally:
+                other.stop()
+    finally:
+        alone.stop()
+    return results
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--plain", required=True)
-    parser.add_argument("--observed", required=True)
-    parser.add_argument("--pairs", type=int, default=12)
-    parser.add_argument("--level", type=int, default=1)
+    parser.add_argument("--agent", type=Path, required=True)
+    parser.add_argument("--engine", choices=RECIPES, nargs="+", default=list(ENGINES))
+    parser.add_argument("--variant", choices=VARIANTS, nargs="+", default=list(VARIANTS))
+    parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--requests", type=int, default=96)
     parser.add_argument("--concurrency", type=int, default=16)
-    parser.add_argument("--report", type=Path)
+    parser.add_argument("--report", type=Path, help="write every round as JSON")
     args = parser.parse_args()
-    servers = [tuple(int(part) for part in one.split(":")) for one in (args.plain, args.observed)]
-    rounds: tuple[list[dict[str, float]], list[dict[str, float]]] = ([], [])
-    for server in servers:
-        load(server[0], args.requests, args.concurrency, seed=10_000)  # warm up
-    for pair in range(args.pairs):
-        for which in (0, 1) if pair % 2 == 0 else (1, 0):
-            rounds[which].append(one_round((servers[which][0], servers[which][1]), args, seed=pair))
-        print(f"pair {pair + 1} of {args.pairs}", file=sys.stderr, flush=True)
-    report(*rounds, level=args.level)
+    with tempfile.TemporaryDirectory() as scratch:
+        logs = Path(scratch)
+        backend = Server(args.agent / "bin", logs / "data", logs / "server.log")
+        backend.start()
+        try:
+            results = {name: measure(RECIPES[name], args, backend, logs) for name in args.engine}
+        finally:
+            backend.stop()
+    print(report(results, args))
     if args.report:
         args.report.parent.mkdir(parents=True, exist_ok=True)
-        args.report.write_text(json.dumps({"plain": rounds[0], "observed": rounds[1]}, indent=1))
+        args.report.write_text(json.dumps(results, indent=1))
 
 
 if __name__ == "__main__":
