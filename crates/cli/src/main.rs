@@ -4,6 +4,7 @@
 //! It holds the command line and the supervisor. What the server and the recorder do is in their own crates.
 
 mod cmd;
+mod doctor;
 mod log;
 mod supervise;
 
@@ -25,6 +26,8 @@ enum Verb {
     Serve(cmd::serve::Serve),
     Run(cmd::run::Run),
     Record(cmd::record::Record),
+    Control(cmd::control::Control),
+    Doctor(cmd::doctor::Doctor),
 }
 
 /// The program was asked for something that it cannot do; as clap's own.
@@ -35,6 +38,8 @@ fn main() -> ExitCode {
         Verb::Serve(serve) => serve.execute(),
         Verb::Run(run) => run.execute(),
         Verb::Record(record) => record.execute(),
+        Verb::Control(control) => control.execute(),
+        Verb::Doctor(doctor) => doctor.execute(),
     };
     done.unwrap_or_else(|error| {
         let _ = writeln!(stderr(), "tachograph: {error:#}");

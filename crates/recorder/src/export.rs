@@ -2,6 +2,7 @@
 //!
 //! Nothing here ever blocks the draining of rings: when a queue is full, its oldest entry is dropped and counted.
 
+mod question;
 mod queue;
 mod signal;
 mod transport;
@@ -18,6 +19,7 @@ use tokio::time::Instant;
 use crate::config::Config;
 use crate::error::Error;
 use crate::health::{Health, Unit};
+pub use question::{Signal, ask};
 use queue::{Limits, Queue};
 use signal::Worker;
 use transport::Transport;

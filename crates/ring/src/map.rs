@@ -7,6 +7,21 @@ use memmap2::{MmapOptions, MmapRaw};
 
 use crate::header::{HEADER_LEN, Header};
 
+/// The header of a ring alone, mapped to be looked at.
+pub(crate) struct HeaderMap(MmapRaw);
+
+impl HeaderMap {
+    /// Maps the first page of a file that has one; it must not shrink while it is mapped.
+    pub(crate) fn new(file: &File) -> io::Result<Self> {
+        Ok(Self(MmapOptions::new().len(HEADER_LEN).map_raw_read_only(file)?))
+    }
+
+    pub(crate) fn header(&self) -> &Header {
+        // SAFETY: as in `Map::header`. The mapping can only be read, and nothing but loads is done by those who look.
+        unsafe { &*self.0.as_ptr().cast::<Header>() }
+    }
+}
+
 /// A mapped ring: the header, and `capacity` bytes of data addressed by ever-growing positions.
 pub(crate) struct Map {
     raw: MmapRaw,

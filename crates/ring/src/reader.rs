@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use crate::clock::Anchor;
 use crate::error::RingError;
 use crate::frame::{PREFIX, longest_record};
-use crate::header::{FORMAT_VERSION, HEADER_LEN, Identity, MAGIC};
+use crate::header::{FORMAT_VERSION, HEADER_LEN, Identity, MAGIC, WriterWords};
 use crate::map::Map;
 use crate::process;
 use crate::record::Record;
@@ -52,6 +52,21 @@ pub struct Counters {
     pub inside_bytes: u64,
     /// Records that the writer did not write because recording was switched off; not among those `produced`.
     pub suppressed: u64,
+}
+
+impl Counters {
+    /// What a writer's words say beside a reader's position and count.
+    pub(crate) fn of(words: &WriterWords, tail: u64, drained: u64, capacity: usize) -> Self {
+        let inside_bytes = words.head.load(Acquire).wrapping_sub(tail).min(capacity as u64);
+        Self {
+            produced: words.produced.load(Relaxed),
+            lost: words.lost.load(Relaxed),
+            lost_bytes: words.lost_bytes.load(Relaxed),
+            drained,
+            inside_bytes,
+            suppressed: words.suppressed.load(Relaxed),
+        }
+    }
 }
 
 /// What one call of [`Reader::drain`] took.
@@ -152,16 +167,7 @@ impl Reader {
     /// The counters now.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        let words = &self.map.header().writer;
-        let inside_bytes = words.head.load(Acquire).wrapping_sub(self.tail).min(self.info.capacity as u64);
-        Counters {
-            produced: words.produced.load(Relaxed),
-            lost: words.lost.load(Relaxed),
-            lost_bytes: words.lost_bytes.load(Relaxed),
-            drained: self.drained,
-            inside_bytes,
-            suppressed: words.suppressed.load(Relaxed),
-        }
+        Counters::of(&self.map.header().writer, self.tail, self.drained, self.info.capacity)
     }
 
     /// Switches recording off or on, for the writer and for later readers; the writer notices with its next record.
@@ -219,12 +225,13 @@ impl Drop for Reader {
 }
 
 /// The capacity that a file of `len` bytes must have.
-fn capacity_of(len: u64) -> Option<usize> {
+pub(crate) fn capacity_of(len: u64) -> Option<usize> {
     let capacity = usize::try_from(len).ok()?.checked_sub(HEADER_LEN)?;
     (capacity.is_power_of_two() && (MIN_CAPACITY..=MAX_CAPACITY).contains(&capacity)).then_some(capacity)
 }
 
-fn identify(identity: &Identity, capacity: usize, path: &Path) -> Result<Info, RingError> {
+/// Who made the ring, where the header fits.
+pub(crate) fn identify(identity: &Identity, capacity: usize, path: &Path) -> Result<Info, RingError> {
     if identity.magic.load(Acquire) != MAGIC {
         return Err(not_a_ring(path, "its first bytes are not a ring's"));
     }
@@ -244,6 +251,6 @@ fn identify(identity: &Identity, capacity: usize, path: &Path) -> Result<Info, R
     })
 }
 
-fn not_a_ring(path: &Path, reason: &'static str) -> RingError {
+pub(crate) fn not_a_ring(path: &Path, reason: &'static str) -> RingError {
     RingError::NotARing { path: path.to_owned(), reason }
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use proptest::prelude::*;
 use tachograph_ring::record::{Fault, HttpBody, Record, SequenceAbort, SequenceKey};
-use tachograph_ring::{MIN_CAPACITY, Reader, RingError, Writer};
+use tachograph_ring::{MIN_CAPACITY, Peek, Reader, RingError, Writer};
 
 /// A record that is `n` bytes of body and says which one it is.
 fn chunk(id: u64, body: &[u8]) -> Record<'_> {
@@ -243,4 +243,22 @@ fn a_ring_that_is_switched_off_counts_apart_what_it_does_not_take_and_takes_it_a
     assert_eq!(seen, [1, 0, 4]);
     let counters = reader.counters();
     assert_eq!((counters.produced, counters.lost, counters.suppressed), (3, 0, 2));
+}
+
+#[test]
+fn a_look_from_outside_tells_what_the_reader_would_and_disturbs_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Writer::create(dir.path(), MIN_CAPACITY).unwrap();
+    let mut reader = Reader::open(writer.path()).unwrap();
+    for id in 0..100 {
+        writer.write(&chunk(id, &[1; 100]));
+    }
+    reader.drain(10, |_| ());
+    let peek = Peek::at(writer.path()).unwrap();
+    assert_eq!((peek.info, peek.counters), (reader.info(), reader.counters()));
+    assert!(peek.writer_alive && !peek.suppressed && peek.counters.lost > 0 && peek.counters.drained == 10);
+    reader.suppress(true);
+    assert!(Peek::at(writer.path()).unwrap().suppressed);
+    std::fs::write(dir.path().join("x"), b"no ring").unwrap();
+    assert!(matches!(Peek::at(&dir.path().join("x")), Err(RingError::NotARing { .. })));
 }

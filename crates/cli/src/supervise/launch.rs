@@ -1,7 +1,7 @@
 //! The runtime directory of one launch, made, locked, swept and removed.
 
 use std::fs::{self, DirBuilder, File, TryLockError};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,7 +15,9 @@ use super::place::{BASE_VARIABLE, Place};
 /// Held shared by the supervisor and its recorder: as long as one of them lives, nobody sweeps the directory. A lock
 /// and not a process id, because containers may share the base and not their process ids.
 const LOCK: &str = "launch.lock";
-/// Entries of the base that one launch looks at for leftovers.
+/// Longest content of it that is read: a process id.
+const LOCK_BYTES: u64 = 32;
+/// Entries of the base that are looked at for launches, dead or alive.
 const SWEEP_ENTRIES: usize = 256;
 /// A directory younger than this may belong to a launch that has not locked it yet.
 const SWEEP_AGE: Duration = Duration::from_secs(10);
@@ -90,6 +92,32 @@ pub(crate) fn hold(dir: &Path) -> Result<File> {
     Ok(file)
 }
 
+/// Directories of the launches of this user that run now.
+pub(crate) fn live_launches() -> Vec<PathBuf> {
+    let mut launches = Vec::new();
+    for base in Place::candidates(|name| std::env::var_os(name)).iter().map(Place::base) {
+        // A variable that belongs to a launch names the directory of that one.
+        let entries = fs::read_dir(base).into_iter().flatten().take(SWEEP_ENTRIES).flatten().map(|entry| entry.path());
+        launches.extend(std::iter::once(base.to_owned()).chain(entries).filter(|dir| is_live(dir)));
+    }
+    launches.sort();
+    launches.dedup();
+    launches
+}
+
+/// Process id of the supervisor that made the launch in `dir`.
+pub(crate) fn supervisor_of(dir: &Path) -> Option<u32> {
+    let mut text = String::new();
+    File::open(dir.join(LOCK)).ok()?.take(LOCK_BYTES).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+fn is_live(dir: &Path) -> bool {
+    let owned = fs::symlink_metadata(dir).is_ok_and(|meta| meta.is_dir() && meta.uid() == geteuid().as_raw());
+    // Whoever lives holds it shared.
+    owned && File::open(dir.join(LOCK)).is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
 fn make(dir: &Path) -> Result<File> {
     DirBuilder::new().mode(0o700).create(dir)?;
     let mut lock = File::create_new(dir.join(LOCK))?;
@@ -159,6 +187,19 @@ mod tests {
         drop(recorder);
         sweep(base.path());
         assert!(!dir.exists());
+    }
+
+    #[test]
+    fn a_launch_lives_as_long_as_its_supervisor_or_recorder() {
+        let base = tempfile::tempdir().unwrap();
+        let (dir, lock) = launch(base.path(), Duration::ZERO);
+        assert!(is_live(&dir) && !is_live(base.path()));
+        assert_eq!(supervisor_of(&dir), Some(std::process::id()));
+        let recorder = hold(&dir).unwrap();
+        drop(lock);
+        assert!(is_live(&dir));
+        drop(recorder);
+        assert!(!is_live(&dir));
     }
 
     #[test]

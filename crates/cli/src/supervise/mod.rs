@@ -30,7 +30,7 @@ use nix::unistd::{dup2_stdin, dup2_stdout, getpid, getsid};
 pub(crate) use child::Argv;
 use child::Change;
 use launch::Launch;
-pub(crate) use launch::hold;
+pub(crate) use launch::{hold, live_launches, supervisor_of};
 use place::BASE_VARIABLE;
 use recorder::Recorder;
 use sentinel::{SETTLE, Sentinel};

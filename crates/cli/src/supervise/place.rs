@@ -52,6 +52,11 @@ impl Place {
         places
     }
 
+    /// The directory, which need not exist.
+    pub(super) fn base(&self) -> &Path {
+        &self.base
+    }
+
     /// Makes sure that the base exists, is safe and has room, and returns its absolute path.
     ///
     /// # Errors
