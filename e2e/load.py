@@ -87,6 +87,27 @@ def run(port: int, model: str, count: int, concurrency: int, seed: int) -> list[
         )
 
 
+def greedy(port: int) -> list[tuple[int, list[str], list[str]]]:
+    """Answers to a fixed set of greedy requests, one at a time, so that batches are the same."""
+    answers = []
+    for index, (kind, request) in enumerate(_fixed()):
+        sent = send("127.0.0.1", port, kind.path, kind.path, request)
+        assert not sent.error, f"request {index}: {sent.error}"
+        answers.append((sent.status, sent.texts, sent.finish_reasons))
+    return answers
+
+
+def _fixed() -> list[tuple[Kind, dict[str, Any]]]:
+    """One greedy request of each kind that has a whole answer."""
+    todo = requests("tiny", seed=99)
+    picked = [next(todo) for _ in range(2 * len(KINDS))]
+    return [
+        (kind, request if request.get("temperature") == -1 else request | {"temperature": 0})
+        for _, kind, request in picked
+        if kind.abort_after is None
+    ]
+
+
 def run_forever(port: int, model: str, concurrency: int) -> None:
     """A gentle load until the process is stopped."""
 

@@ -25,27 +25,6 @@ def chat(engine: Engine, **change: Any) -> Sent:
     return send("127.0.0.1", engine.port, "chat", CHAT, body | change)
 
 
-def greedy(engine: Engine) -> list[tuple[int, list[str], list[str]]]:
-    """Answers to a fixed set of greedy requests, one at a time, so that batches are the same."""
-    answers = []
-    for index, (kind, body) in enumerate(fixed_requests()):
-        sent = send("127.0.0.1", engine.port, kind.path, kind.path, body)
-        assert not sent.error, f"request {index}: {sent.error}"
-        answers.append((sent.status, sent.texts, sent.finish_reasons))
-    return answers
-
-
-def fixed_requests() -> list[tuple[load.Kind, dict[str, Any]]]:
-    """One greedy request of each kind that has a whole answer."""
-    todo = load.requests("tiny", seed=99)
-    picked = [next(todo) for _ in range(2 * KINDS)]
-    return [
-        (kind, body if body.get("temperature") == -1 else body | {"temperature": 0})
-        for _, kind, body in picked
-        if kind.abort_after is None
-    ]
-
-
 def test_every_request_of_a_varied_load_is_found_with_its_tree_counts_and_text(
     observed: Engine, server: Server
 ) -> None:
@@ -60,15 +39,15 @@ def test_after_a_load_recorder_and_server_stay_within_their_memory(observed: Eng
 
 
 def test_greedy_output_is_identical_with_and_without_the_agent(observed: Engine, plain: Engine) -> None:
-    assert greedy(observed) == greedy(plain)
+    assert load.greedy(observed.port) == load.greedy(plain.port)
 
 
 def test_a_kill_of_the_recorder_under_load_changes_no_answer(observed: Engine, plain: Engine) -> None:
-    expected = greedy(plain)
+    expected = load.greedy(plain.port)
     first = observed.recorder
     timer = threading.Timer(0.5, os.kill, (first, signal.SIGKILL))
     timer.start()
-    assert greedy(observed) == expected
+    assert load.greedy(observed.port) == expected
     timer.join()
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline and not _has_new_recorder(observed, first):
@@ -91,10 +70,10 @@ def test_what_is_sent_after_a_kill_of_the_recorder_is_found(observed: Engine, se
 def test_a_kill_of_the_server_under_load_changes_no_answer_and_loses_no_request(
     observed: Engine, plain: Engine, server: Server
 ) -> None:
-    expected = greedy(plain)
+    expected = load.greedy(plain.port)
     timer = threading.Timer(0.5, server.kill)
     timer.start()
-    assert greedy(observed) == expected
+    assert load.greedy(observed.port) == expected
     timer.join()
     sent = load.run(observed.port, "tiny", count=KINDS, concurrency=4, seed=4)
     server.start()

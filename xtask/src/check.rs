@@ -79,6 +79,7 @@ fn pytest(dev: &Venv, agent: &Venv) -> Command {
         .current_dir(place::root())
         .args(["-m", "pytest", "-q"])
         .env("TACHOGRAPH_TEST_AGENT", agent.dir())
+        .env("TACHOGRAPH_TEST_WHEELS", place::scratch().join("wheel"))
         .env("TACHOGRAPH_TEST_ARTIFACTS", place::artifacts());
     pytest
 }

@@ -57,7 +57,9 @@ impl Control {
         let names = || launches.iter().map(|dir| format!("\n  {}", dir.display())).collect::<String>();
         match launches.len() {
             0 => bail!("no launch of this user is running; name its runtime directory with --launch"),
-            2.. if !self.all => bail!("several launches are running, choose one with --launch or take --all:{}", names()),
+            2.. if !self.all => {
+                bail!("several launches are running, choose one with --launch or take --all:{}", names())
+            }
             _ => Ok(launches),
         }
     }

@@ -105,9 +105,8 @@ fn beside() -> Option<PathBuf> {
     let exe = env::current_exe().ok()?;
     let lib = exe.parent()?.parent()?.join("lib");
     let pythons = std::fs::read_dir(lib).ok()?.flatten().map(|entry| entry.path());
-    let packages = pythons.flat_map(|python| {
-        ["site-packages", "dist-packages"].map(|folder| python.join(folder).join("tachograph"))
-    });
+    let packages = pythons
+        .flat_map(|python| ["site-packages", "dist-packages"].map(|folder| python.join(folder).join("tachograph")));
     packages.into_iter().find(|package| package.join(MAIN).is_file())
 }
 

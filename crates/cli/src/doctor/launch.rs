@@ -78,7 +78,7 @@ impl LaunchReport {
 
 /// Examines the launch in `dir`.
 pub(super) async fn examine(dir: &Path) -> LaunchReport {
-    let (status, unread) = match status::read(dir) {
+    let (status, mut unknown) = match status::read(dir) {
         Ok(status) => (Some(status), None),
         Err(error) => (None, Some(error.to_string())),
     };
@@ -86,30 +86,21 @@ pub(super) async fn examine(dir: &Path) -> LaunchReport {
     let (rings, mut problems) = rings(dir);
     let environment = environment_of(recorder);
     let export = export::examine(dir, &|name| environment.get(name).cloned()).await;
-    let mut unknown = unread;
     if let Some(status) = &status {
         if recorder.is_none() {
             problems.push(format!("the recorder (process {}) does not run", status.recorder.pid));
         }
         problems.extend(status_problems(status));
-        if status.engine.is_none() && rings.is_empty() {
-            unknown = Some("no process of the command has opened a ring yet: the engine is not up, or is none".into());
-        }
+    }
+    if rings.is_empty() && status.as_ref().is_none_or(|status| status.engine.is_none()) {
+        unknown = Some("no process of the command has opened a ring yet: the engine is not up, or is none".into());
     }
     if Switch::read(dir).is_ok_and(|switch| switch == Switch::Off) {
         problems.push("recording is switched off: `tachograph control on` switches it on again".into());
     }
     problems.extend(rings.iter().flat_map(ring_problems));
     problems.extend(export.problems());
-    LaunchReport {
-        dir: dir.to_owned(),
-        recorder_alive: recorder.is_some(),
-        status,
-        rings,
-        export,
-        problems,
-        unknown,
-    }
+    LaunchReport { dir: dir.to_owned(), recorder_alive: recorder.is_some(), status, rings, export, problems, unknown }
 }
 
 /// Whether process `pid` belongs to the launch in `dir`: its supervisor, its recorder, or a writer of a ring.
