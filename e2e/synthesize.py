@@ -87,7 +87,7 @@ def spans(trace_id: str, end_ns: int, rng: random.Random) -> list[Span]:
     ]
 
 
-def export_request(service: str, trace_ids: list[str], spread_s: float = 0.0) -> bytes:
+def export_request(service: str, trace_ids: list[str], spread_s: float = 0.0, instance: str = "synthetic") -> bytes:
     """An OTLP export of one request for each trace id, ended within the last `spread_s` seconds."""
     rng = random.Random(trace_ids[0])
     now = time.time_ns()
@@ -95,7 +95,7 @@ def export_request(service: str, trace_ids: list[str], spread_s: float = 0.0) ->
         span for trace_id in trace_ids for span in spans(trace_id, now - int(rng.uniform(0, spread_s) * SECOND_NS), rng)
     ]
     resource_spans = ResourceSpans(scope_spans=[ScopeSpans(spans=made)])
-    resource_spans.resource.attributes.extend(attributes(service__name=service, service__instance__id="synthetic"))
+    resource_spans.resource.attributes.extend(attributes(service__name=service, service__instance__id=instance))
     return ExportTraceServiceRequest(resource_spans=[resource_spans]).SerializeToString()
 
 

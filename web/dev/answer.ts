@@ -3,6 +3,7 @@ import { DEFAULT_RANGE, parseInstant, stepFor } from '../src/range.ts';
 import { predicate, type Filters } from '../src/filter.ts';
 import { quantile } from '../src/gap.ts';
 import type { ApiError, Facets, RequestPage, RequestRow, SeriesSet, Status } from '../src/api/types.ts';
+import { agents, engines, metricValue } from './fleet.ts';
 import { sortRows } from '../src/column.ts';
 import { detail } from './detail.ts';
 import { load, type Traffic } from './traffic.ts';
@@ -99,6 +100,7 @@ function level(name: string, stat: string, ms: number): number {
 }
 
 function statistic(rows: RequestRow[], name: string, stat: string, step_s: number, at: Span): number | null {
+  if (name.startsWith('metric.')) return metricValue(name, rows, step_s, (at.from + at.to) / 2);
   const amount = AMOUNTS[name];
   if (amount) {
     const sum = rows.reduce((total, row) => total + amount(row), 0);
@@ -117,6 +119,7 @@ function statistic(rows: RequestRow[], name: string, stat: string, step_s: numbe
 
 function labelOf(row: RequestRow, by: string): string {
   if (by === 'finish_reason') return row.finish_reasons[0] ?? '';
+  if (by === 'usage_type') return row.start_ms % 2 < 1 ? 'input' : 'output';
   return by === 'model' ? row.model : by === 'instance' ? row.instance : '';
 }
 
@@ -190,6 +193,7 @@ function status(traffic: Traffic, now: number): Status {
     stored: { spans },
     disk_bytes: spans * 210,
     last_received_ms: now - 400,
+    otlp: { grpc: '127.0.0.1:4317', http: '127.0.0.1:4318' },
   };
 }
 
@@ -208,6 +212,8 @@ export function answer(traffic: Traffic, url: URL, now: number): Answer {
       '/api/requests': () => page(traffic, params, now),
       '/api/series': () => series(traffic, params, now),
       '/api/facets': () => facets(traffic, params, now),
+      '/api/engines': () => engines(now, span(params, now)),
+      '/api/agents': () => agents(now, span(params, now)),
       '/api/status': () => status(traffic, now),
     };
     const route = routes[url.pathname];

@@ -18,6 +18,7 @@ use tachograph_store::Store;
 use tower_http::compression::CompressionLayer;
 
 use crate::health::Health;
+use crate::server::Addresses;
 use crate::ui;
 use guard::Hosts;
 
@@ -26,6 +27,7 @@ use guard::Hosts;
 pub(crate) struct Api {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) health: Arc<Health>,
+    pub(crate) addresses: Addresses,
 }
 
 /// Everything that is served there. `hosts` are the names that a Host header may carry beside the loopback ones.
@@ -35,6 +37,8 @@ pub(crate) fn router(api: Api, hosts: Vec<String>) -> Router {
         .route("/api/requests/{trace_id}", get(route::request))
         .route("/api/series", get(route::series))
         .route("/api/facets", get(route::facets))
+        .route("/api/engines", get(route::engines))
+        .route("/api/agents", get(route::agents))
         .route("/api/status", get(route::status))
         .route("/api/traces/{trace_id}", get(tempo::trace_v1))
         .route("/api/v2/traces/{trace_id}", get(tempo::trace_v2))

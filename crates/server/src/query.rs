@@ -1,18 +1,24 @@
 //! Typed questions, their SQL, and the answers as the API says them.
 
+mod agent;
 mod column;
 mod detail;
+mod engine;
 mod facet;
 mod filter;
+mod latest;
 mod request;
 mod series;
 mod trace;
 
 use tachograph_store::StoreError;
 
+pub(crate) use agent::agents;
 pub(crate) use detail::detail;
+pub(crate) use engine::engines;
 pub(crate) use facet::facets;
 pub(crate) use filter::{Bound, Figure, Filter, Label};
+pub(crate) use latest::Fleet;
 pub(crate) use request::{Page, Sort, SortKey, page};
 pub(crate) use series::{By, Grid, MAX_BUCKETS, SeriesQuery, Wanted, series};
 pub(crate) use trace::{TraceSpan, spans};

@@ -83,7 +83,7 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()> + Send + '
     let doors = [
         (Door::Grpc, grpc, otlp_grpc::router(receiver.clone())),
         (Door::Http, otlp_http, otlp_http::router(receiver)),
-        (Door::Api, api, api::router(Api { store: Arc::clone(&store), health }, config.allowed_hosts)),
+        (Door::Api, api, api::router(Api { store: Arc::clone(&store), health, addresses }, config.allowed_hosts)),
     ];
     Ok(Server { addresses, task: tokio::spawn(run(doors, store, shutdown)) })
 }

@@ -354,6 +354,285 @@ value: string,
 count: number, };
 
 /**
+ * Engines that reported in a time range.
+ */
+export type Engines = { 
+/**
+ * By application, launch and data-parallel rank.
+ */
+engines: Array<EngineRow>, };
+
+/**
+ * One engine: a launch of an application, or one data-parallel rank of it.
+ */
+export type EngineRow = { 
+/**
+ * `service.name`.
+ */
+service: string, 
+/**
+ * `service.instance.id`.
+ */
+instance: string, 
+/**
+ * Data-parallel rank, where the engine says it.
+ */
+engine_index: number | null, 
+/**
+ * Model served, empty where not known.
+ */
+model: string, 
+/**
+ * Which engine, and with it which metrics.
+ */
+line: EngineLine, 
+/**
+ * The engine's own version.
+ */
+version: string | null, 
+/**
+ * Host.
+ */
+host: string | null, 
+/**
+ * Requests running at the end of the range; like all levels none where the last report is older than 90 s.
+ */
+running: number | null, 
+/**
+ * Requests waiting.
+ */
+waiting: number | null, 
+/**
+ * Share of the KV cache in use.
+ */
+kv_usage: number | null, 
+/**
+ * Tokens generated per second, over the range.
+ */
+generation_tokens_per_s: number | null, 
+/**
+ * Median time to first token of the requests that ended in the range.
+ */
+ttft_p50_s: number | null, 
+/**
+ * When it reported last.
+ */
+last_ms: number, };
+
+/**
+ * An engine and its generation: what decides which metrics there are.
+ */
+export type EngineLine = "vllm_v0" | "vllm_v1" | "sglang";
+
+/**
+ * Agents that reported in a time range.
+ */
+export type Agents = { 
+/**
+ * By application and launch.
+ */
+agents: Array<Agent>, };
+
+/**
+ * The agent of one launch. Sums count since its recorder started; where it sends deltas, since the range began.
+ */
+export type Agent = { 
+/**
+ * `service.name`.
+ */
+service: string, 
+/**
+ * `service.instance.id`.
+ */
+instance: string, 
+/**
+ * Host.
+ */
+host: string | null, 
+/**
+ * `vllm` or `sglang`.
+ */
+engine: string | null, 
+/**
+ * The engine's own version.
+ */
+engine_version: string | null, 
+/**
+ * `v0`, `v1`.
+ */
+engine_generation: string | null, 
+/**
+ * The agent's version.
+ */
+agent_version: string | null, 
+/**
+ * When it reported last.
+ */
+last_ms: number, 
+/**
+ * Processes of the engine that have a probe.
+ */
+processes: Array<AgentProcess>, 
+/**
+ * Hooks in them.
+ */
+probes: Array<AgentProbe>, 
+/**
+ * Records that the probes produced.
+ */
+records_produced: number | null, 
+/**
+ * Records that the recorder read.
+ */
+records_read: number | null, 
+/**
+ * Requests that ended, by outcome.
+ */
+requests: { [key in string]: number }, 
+/**
+ * What became of spans and metric points.
+ */
+exports: Array<AgentExport>, 
+/**
+ * What was dropped.
+ */
+dropped: Array<AgentDrop>, 
+/**
+ * Hooks that raised.
+ */
+faults: Array<AgentFault>, 
+/**
+ * Longest time from a record to its reading, in the last report.
+ */
+lag_s: number | null, 
+/**
+ * Memory of the recorder in bytes.
+ */
+recorder_bytes: number | null, 
+/**
+ * What the recorder cost.
+ */
+price: AgentPrice | null, };
+
+/**
+ * A process of the engine that has a probe.
+ */
+export type AgentProcess = { 
+/**
+ * Process id.
+ */
+pid: number, 
+/**
+ * `api_server`, `engine_core`, …
+ */
+role: string, 
+/**
+ * Python's version.
+ */
+python: string | null, 
+/**
+ * Share of its ring that holds records which are not read yet.
+ */
+ring_usage: number | null, };
+
+/**
+ * A hook, in all processes of a role in which it has the same state.
+ */
+export type AgentProbe = { 
+/**
+ * Dotted name of what is wrapped.
+ */
+name: string, 
+/**
+ * `live`, `missing`, `not_applicable`, `removed`.
+ */
+state: string, 
+/**
+ * What is lost without it, or why it is not live.
+ */
+detail: string, 
+/**
+ * Role of the processes.
+ */
+role: string, 
+/**
+ * Process ids.
+ */
+pids: Array<number>, };
+
+/**
+ * What became of what was made for export.
+ */
+export type AgentExport = { 
+/**
+ * `spans` or `points`.
+ */
+unit: string, 
+/**
+ * Made.
+ */
+produced: number, 
+/**
+ * Taken by the other side.
+ */
+sent: number, 
+/**
+ * Waiting.
+ */
+queued: number, 
+/**
+ * Exports that were tried again.
+ */
+retries: number, };
+
+/**
+ * Something dropped.
+ */
+export type AgentDrop = { 
+/**
+ * `records`, `requests`, `details`, `spans`, `points`.
+ */
+unit: string, 
+/**
+ * Why.
+ */
+reason: string, 
+/**
+ * How many.
+ */
+count: number, };
+
+/**
+ * A hook that raised. The engine did not notice.
+ */
+export type AgentFault = { 
+/**
+ * Dotted name of what is wrapped.
+ */
+probe: string, 
+/**
+ * How often.
+ */
+count: number, };
+
+/**
+ * What the recorder cost between its first and its last report in the range.
+ */
+export type AgentPrice = { 
+/**
+ * CPU time of the recorder.
+ */
+cpu_s: number, 
+/**
+ * Tokens that its engines generated meanwhile.
+ */
+tokens: number, 
+/**
+ * How long that was.
+ */
+window_s: number, };
+
+/**
  * State of the server.
  */
 export type Status = { 
@@ -384,7 +663,24 @@ disk_bytes: number,
 /**
  * When the newest span was received, none when there was none.
  */
-last_received_ms: number | null, };
+last_received_ms: number | null, 
+/**
+ * Where OTLP is received.
+ */
+otlp: OtlpAddresses, };
+
+/**
+ * Addresses of the ports that were bound, `host:port`.
+ */
+export type OtlpAddresses = { 
+/**
+ * OTLP over gRPC.
+ */
+grpc: string, 
+/**
+ * OTLP over HTTP.
+ */
+http: string, };
 
 /**
  * What every refusal looks like.

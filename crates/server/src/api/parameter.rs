@@ -3,7 +3,9 @@
 use super::error::Failure;
 use super::instant;
 use super::wire::RequestStatus;
-use crate::query::{Bound, By, Figure, Filter, Grid, Label, MAX_BUCKETS, Page, SeriesQuery, Sort, SortKey, Wanted};
+use crate::query::{
+    Bound, By, Figure, Filter, Fleet, Grid, Label, MAX_BUCKETS, Page, SeriesQuery, Sort, SortKey, Wanted,
+};
 
 /// Rows of a page where no limit is asked for.
 const DEFAULT_LIMIT: u64 = 100;
@@ -57,6 +59,15 @@ pub(super) fn range(pairs: Vec<(String, String)>, now_ns: i64) -> Result<(i64, i
     let range = parameters.range()?;
     parameters.finish()?;
     Ok(range)
+}
+
+/// Engines and agents of a time range; a range that has not ended ends now.
+pub(super) fn fleet(pairs: Vec<(String, String)>, now_ns: i64) -> Result<Fleet> {
+    let mut parameters = Parameters { left: pairs, now_ns };
+    let (from_ns, to_ns) = parameters.range()?;
+    let filter = parameters.filter()?;
+    parameters.finish()?;
+    Ok(Fleet { from_ns, to_ns: to_ns.min(now_ns.max(from_ns.saturating_add(1))), filter })
 }
 
 /// The span id of one request, where it is given.
@@ -229,8 +240,10 @@ impl Parameters {
                 let names = By::ALL.map(By::name).join(", ");
                 Failure::parameter("by", format!("cannot split by: {text}"), format!("one of {names}, e.g. by=model"))
             })?;
-            if let Some(w) = wanted.iter().find(|w| w.is_of_points() && !by.of_points()) {
-                let message = format!("{} comes from the engine's metrics, which have no {text}", w.name);
+            let lacks = |w: &&Wanted| if w.is_of_points() { !by.of_points() } else { !by.of_requests() };
+            if let Some(w) = wanted.iter().find(lacks) {
+                let origin = if w.is_of_points() { "the engine's metrics" } else { "the requests" };
+                let message = format!("{} comes from {origin}, which have no {text}", w.name);
                 return Err(Failure::parameter("by", message, "e.g. by=model"));
             }
             if !all.contains(&by) {

@@ -8,7 +8,7 @@ use http::{StatusCode, Uri};
 use tachograph_store::table::Table;
 
 use super::error::Failure;
-use super::wire::{Facets, RequestDetail, RequestPage, SeriesSet, Status};
+use super::wire::{Agents, Engines, Facets, OtlpAddresses, RequestDetail, RequestPage, SeriesSet, Status};
 use super::{Api, parameter};
 use crate::health::now_ns;
 use crate::query;
@@ -49,6 +49,16 @@ pub(super) async fn facets(State(api): State<Api>, Query(pairs): Pairs) -> Answe
     Ok(Json(query::facets(api.store.as_ref(), from_ns, to_ns).await?))
 }
 
+pub(super) async fn engines(State(api): State<Api>, Query(pairs): Pairs) -> Answer<Engines> {
+    let fleet = parameter::fleet(pairs, now())?;
+    Ok(Json(query::engines(api.store.as_ref(), &fleet).await?))
+}
+
+pub(super) async fn agents(State(api): State<Api>, Query(pairs): Pairs) -> Answer<Agents> {
+    let fleet = parameter::fleet(pairs, now())?;
+    Ok(Json(query::agents(api.store.as_ref(), &fleet).await?))
+}
+
 pub(super) async fn status(State(api): State<Api>) -> Json<Status> {
     let stats = api.store.stats();
     let stored: BTreeMap<String, u64> =
@@ -61,6 +71,7 @@ pub(super) async fn status(State(api): State<Api>) -> Json<Status> {
         stored,
         disk_bytes: stats.wal_bytes + stats.segment_bytes,
         last_received_ms: api.health.last_received_ms(),
+        otlp: OtlpAddresses { grpc: api.addresses.grpc.to_string(), http: api.addresses.otlp_http.to_string() },
     })
 }
 
@@ -76,8 +87,8 @@ pub(super) async fn ready(State(api): State<Api>) -> Result<&'static str, Failur
 }
 
 pub(super) async fn no_such_path(uri: Uri) -> (StatusCode, Failure) {
-    let hint =
-        "one of /api/requests, /api/requests/{trace_id}, /api/series, /api/facets, /api/status, /api/traces/{id}";
+    let hint = "one of /api/requests, /api/requests/{trace_id}, /api/series, /api/facets, /api/engines, /api/agents, \
+        /api/status, /api/traces/{id}";
     (StatusCode::NOT_FOUND, Failure::not_found(format!("no such path: {}", uri.path()), hint))
 }
 

@@ -2,10 +2,17 @@
 //!
 //! Times are Unix milliseconds with a fraction; durations are seconds; ids are lower-case hex.
 
+mod fleet;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use ts_rs::TS;
+
+pub use fleet::{
+    Agent, AgentDrop, AgentExport, AgentFault, AgentPrice, AgentProbe, AgentProcess, Agents, EngineLine, EngineRow,
+    Engines,
+};
 
 /// One request in a list: the entry span of an operation (`chat …`, `text_completion …`) with its key figures.
 #[derive(Clone, Debug, Serialize, TS)]
@@ -273,6 +280,17 @@ pub struct Status {
     pub disk_bytes: u64,
     /// When the newest span was received, none when there was none.
     pub last_received_ms: Option<f64>,
+    /// Where OTLP is received.
+    pub otlp: OtlpAddresses,
+}
+
+/// Addresses of the ports that were bound, `host:port`.
+#[derive(Clone, Debug, Serialize, TS)]
+pub struct OtlpAddresses {
+    /// OTLP over gRPC.
+    pub grpc: String,
+    /// OTLP over HTTP.
+    pub http: String,
 }
 
 /// What every refusal looks like.

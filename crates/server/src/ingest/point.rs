@@ -21,7 +21,7 @@ use columns::PointColumns;
 /// Attributes that name the model of a point: the conventions', and the two that the engines use.
 const MODEL_KEYS: [&str; 3] = [attribute::REQUEST_MODEL, "model_name", "modelName"];
 /// Attributes that name the data-parallel rank of a point.
-const ENGINE_KEYS: [&str; 2] = [attribute::ENGINE_INDEX, "engine_index"];
+const ENGINE_KEYS: [&str; 3] = [attribute::ENGINE_INDEX, "engine_index", "dp_rank"];
 
 /// Kind of a point, as the table has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,11 @@
 //! Reading the columns of an answer: whatever form the engine chose (dictionary, view), one form here.
 
-use datafusion::arrow::array::{Array, ArrayAccessor, RecordBatch};
+use datafusion::arrow::array::{Array, ArrayAccessor, BinaryArray, RecordBatch};
 use datafusion::arrow::compute::{cast, concat_batches};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::arrow::error::ArrowError;
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use prost::Message;
 
 /// An answer as one batch, none where it has no rows.
 pub(super) fn whole(batches: &[RecordBatch]) -> Result<Option<RecordBatch>, ArrowError> {
@@ -28,6 +30,18 @@ pub(super) fn column<A: Array + Clone + 'static>(
 #[allow(clippy::needless_pass_by_value)] // an accessor is a reference
 pub(super) fn get<A: ArrayAccessor>(array: A, row: usize) -> Option<A::Item> {
     (row < array.len() && array.is_valid(row)).then(|| array.value(row))
+}
+
+/// A message that ingest encoded; the bytes come from nowhere else, so what does not decode is empty.
+pub(super) fn decode<M: Message + Default>(column: &BinaryArray, row: usize) -> M {
+    get(column, row).and_then(|bytes| M::decode(bytes).ok()).unwrap_or_default()
+}
+
+/// Attributes as ingest keeps them.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Attributes {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) items: Vec<KeyValue>,
 }
 
 /// Declares a struct of columns and how it is read from a batch.

@@ -8,10 +8,11 @@
 
 mod counter;
 mod coverage;
+mod documented;
 mod grid;
 mod level;
 mod request;
-mod wanted;
+pub(super) mod wanted;
 
 use std::collections::BTreeMap;
 
@@ -19,14 +20,16 @@ use tachograph_store::{QueryLimit, Store};
 
 use super::{Filter, QueryError};
 use crate::api::wire::{Series, SeriesSet};
+use counter::Increases;
 pub(crate) use grid::{Grid, MAX_BUCKETS};
+use level::Samples;
 pub(super) use request::FINISH_REASON;
 pub(crate) use wanted::Wanted;
 use wanted::{Combine, Quantity, Stat};
 
 /// Nanoseconds that a metric's last value stands for the time after it, and that anything received proves that the
 /// server was being sent data: one and a half of OpenTelemetry's default export interval.
-const LOOKBACK_NS: i64 = 90_000_000_000;
+pub(super) const LOOKBACK_NS: i64 = 90_000_000_000;
 
 /// Rows that an answer of the store may have: all buckets of 50 groups, or of 50 series of a metric.
 const LIMIT_ROWS: usize = 50 * MAX_BUCKETS;
@@ -52,12 +55,20 @@ pub(crate) enum By {
     Instance,
     EngineIndex,
     FinishReason,
+    UsageType,
     Status,
 }
 
 impl By {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Model, Self::Service, Self::Instance, Self::EngineIndex, Self::FinishReason, Self::Status];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Model,
+        Self::Service,
+        Self::Instance,
+        Self::EngineIndex,
+        Self::FinishReason,
+        Self::UsageType,
+        Self::Status,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -66,6 +77,7 @@ impl By {
             Self::Instance => "instance",
             Self::EngineIndex => "engine_index",
             Self::FinishReason => "finish_reason",
+            Self::UsageType => "usage_type",
             Self::Status => "status",
         }
     }
@@ -76,17 +88,36 @@ impl By {
 
     /// Whether metric points have it too.
     pub(crate) fn of_points(self) -> bool {
-        !matches!(self, Self::FinishReason | Self::Status)
+        self != Self::Status
+    }
+
+    /// Whether requests have it too.
+    pub(crate) fn of_requests(self) -> bool {
+        self != Self::UsageType
     }
 
     /// Its value as text, empty where it is not known.
-    fn sql(self) -> String {
-        match self {
-            Self::FinishReason => FINISH_REASON.to_owned(),
-            Self::Status => "coalesce(CAST(outcome AS VARCHAR), '')".to_owned(),
-            other => format!("coalesce(CAST({} AS VARCHAR), '')", other.name()),
+    fn sql(self, of: Rows) -> String {
+        match (self, of) {
+            (Self::FinishReason, Rows::Requests) => FINISH_REASON.to_owned(),
+            (Self::FinishReason, Rows::Points) => point_label("finished_reason"),
+            (Self::UsageType, _) => point_label("usageType"),
+            (Self::Status, _) => "coalesce(CAST(outcome AS VARCHAR), '')".to_owned(),
+            (other, _) => format!("coalesce(CAST({} AS VARCHAR), '')", other.name()),
         }
     }
+}
+
+/// Whose labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rows {
+    Requests,
+    Points,
+}
+
+/// An attribute of a metric point that has no column of its own, as far as its first comma.
+fn point_label(key: &str) -> String {
+    format!("split_part(split_part(concat(',', labels), ',{key}=', 2), ',', 1)")
 }
 
 /// Values of one quantity: for each combination of labels one for each bucket.
@@ -108,16 +139,7 @@ pub(crate) async fn series(store: &dyn Store, query: &SeriesQuery) -> Result<Ser
             Quantity::Level { names, combine } => levels.combined(query, names, wanted.stat, *combine),
             Quantity::Counter { names } => increases.rates(query, names),
             Quantity::Ratio { part, whole } => increases.ratio(query, part, whole),
-            Quantity::Metric(name) => {
-                let names = [name.as_str()];
-                match wanted.stat {
-                    Stat::Rate => increases.rates(query, &names),
-                    stat => {
-                        let groups = levels.combined(query, &names, stat, Combine::of(stat));
-                        if groups.is_empty() { increases.mean(query, name) } else { groups }
-                    }
-                }
-            }
+            Quantity::Metric(name) => metric(query, name, wanted.stat, &levels, &increases),
         };
         if groups.is_empty() && query.by.is_empty() {
             groups.insert(Vec::new(), vec![None; query.grid.buckets()]);
@@ -129,6 +151,18 @@ pub(crate) async fn series(store: &dyn Store, query: &SeriesQuery) -> Result<Ser
         fill_zeros(query, &covered, &mut series);
     }
     Ok(SeriesSet { times_ms: query.grid.times_ms(), step_ms: query.grid.step_ms(), series })
+}
+
+/// A metric by its own name: of a documented sum of times the mean is that of the times.
+fn metric(query: &SeriesQuery, name: &str, stat: Stat, levels: &Samples, increases: &Increases) -> Groups {
+    match (stat, documented::observations(name)) {
+        (Stat::Rate, _) => increases.rates(query, &[name]),
+        (Stat::Mean, Some(counts)) => increases.ratio(query, &[name], counts),
+        _ => {
+            let groups = levels.combined(query, &[name], stat, Combine::of(name, stat));
+            if groups.is_empty() { increases.mean(query, name) } else { groups }
+        }
+    }
 }
 
 fn wire(query: &SeriesQuery, wanted: &Wanted, labels: Vec<String>, values: Vec<Option<f64>>) -> Series {
@@ -158,8 +192,8 @@ fn fill_zeros(query: &SeriesQuery, covered: &[bool], series: &mut [Series]) {
 }
 
 /// The label columns of a query: `…, <expression> AS l0, …`.
-fn label_columns(query: &SeriesQuery) -> String {
-    query.by.iter().enumerate().map(|(i, by)| format!(", {} AS l{i}", by.sql())).collect()
+fn label_columns(query: &SeriesQuery, of: Rows) -> String {
+    query.by.iter().enumerate().map(|(i, by)| format!(", {} AS l{i}", by.sql(of))).collect()
 }
 
 /// The names of the label columns: `, l0, l1`.

@@ -15,7 +15,7 @@ use prost::Message;
 use tachograph_store::TraceRows;
 use tachograph_store::table::{SPAN_ID_BYTES, TRACE_ID_BYTES};
 
-use super::column::{column, columns, get};
+use super::column::{Attributes, column, columns, decode, get};
 
 /// One span as it was sent, its content included.
 #[derive(Clone, Debug, Default)]
@@ -140,17 +140,6 @@ impl SpanColumns {
             content: Content::default(),
         }
     }
-}
-
-/// A message that ingest encoded; the bytes come from nowhere else, so what does not decode is empty.
-fn decode<M: Message + Default>(column: &BinaryArray, row: usize) -> M {
-    get(column, row).and_then(|bytes| M::decode(bytes).ok()).unwrap_or_default()
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Attributes {
-    #[prost(message, repeated, tag = "1")]
-    items: Vec<KeyValue>,
 }
 
 #[derive(Clone, PartialEq, Message)]

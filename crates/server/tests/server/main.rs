@@ -4,6 +4,7 @@
 mod contract;
 mod detail;
 mod durability;
+mod fleet;
 mod generate;
 mod lifecycle;
 mod list;

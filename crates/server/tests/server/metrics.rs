@@ -166,3 +166,48 @@ async fn a_metric_is_found_by_its_own_name() {
     let first: Vec<_> = ask(&server, &asked, "").await.into_iter().map(|(_, values)| values[0]).collect();
     assert_eq!(first, [Some(0.5), Some(2.0), Some(9.0), Some(8.0), None]);
 }
+
+#[tokio::test]
+async fn the_mean_of_a_documented_sum_of_times_is_per_sequence_that_ended() {
+    let server = Running::start().await;
+    let of = |metric, extra: Option<&str>, values: [f64; 2]| {
+        let mut attributes = labels("llama", 0);
+        attributes.extend(extra.into_iter().flat_map(|reason| {
+            let mut more = tachograph_schema::otlp::Attributes::default();
+            more.set("finished_reason", reason);
+            more.0
+        }));
+        let points = [(0, values[0]), (10, values[1])].map(|(s, v)| point(&attributes, START_NS, at(s), v));
+        counter(metric, CUMULATIVE, points.into())
+    };
+    let sent = vec![
+        of("gen_ai_vllm_request_queue_time_seconds", None, [1.0, 4.0]),
+        of("gen_ai_vllm_request_success", Some("stop"), [10.0, 14.0]),
+        of("gen_ai_vllm_request_success", Some("length"), [0.0, 2.0]),
+    ];
+    server.metrics(vec![metrics("a", sent)]).await;
+    let mean = "metric.gen_ai_vllm_request_queue_time_seconds:mean";
+    assert_eq!(ask(&server, mean, "by=model").await[0].1[0], Some(0.5));
+    let split = ask(&server, "metric.gen_ai_vllm_request_success:rate", "by=finish_reason").await;
+    assert_eq!(split[0].0, serde_json::json!({"finish_reason": "length"}));
+    assert_eq!((split[0].1[0], split[1].1[0]), (Some(0.2), Some(0.4)));
+}
+
+#[tokio::test]
+async fn tokens_are_split_by_their_use_and_a_share_is_not_added_up() {
+    let server = Running::start().await;
+    let usage = |kind, value| {
+        let mut attributes = tachograph_schema::otlp::Attributes(labels("llama", 0));
+        attributes.set("usageType", kind).set("spanKind", "LLM");
+        point(&attributes.0, at(0), at(10), value)
+    };
+    let tokens = counter("llm_usage_tokens", CUMULATIVE, vec![usage("input", 300.0), usage("output", 100.0)]);
+    let kv = |engine, value| point(&labels("llama", engine), 0, at(1), value);
+    let share = gauge("gen_ai_vllm_kv_cache_usage_perc", vec![kv(0, 0.25), kv(1, 0.75)]);
+    server.metrics(vec![metrics("a", vec![tokens, share])]).await;
+    let split = ask(&server, "metric.llm_usage_tokens:rate", "by=usage_type").await;
+    assert_eq!(split[0].0, serde_json::json!({"usage_type": "input"}));
+    assert_eq!((split[0].1[0], split[1].1[0]), (Some(30.0), Some(10.0)));
+    let usage = "metric.gen_ai_vllm_kv_cache_usage_perc:last";
+    assert_eq!(ask(&server, usage, "").await[0].1[0], Some(0.5));
+}

@@ -9,7 +9,7 @@ use datafusion::arrow::array::{Float64Array, Int64Array, RecordBatch, StringArra
 use datafusion::arrow::datatypes::DataType;
 use tachograph_store::{Store, literal};
 
-use super::{Groups, LOOKBACK_NS, SeriesQuery, Stat, label_columns, label_names, limit, request};
+use super::{Groups, LOOKBACK_NS, Rows, SeriesQuery, Stat, label_columns, label_names, limit, request};
 use crate::query::QueryError;
 use crate::query::column::{column, get, whole};
 
@@ -96,7 +96,7 @@ fn sql(query: &SeriesQuery, names: &BTreeSet<&str>, part: Part) -> String {
                WHERE time >= {} AND time < {} AND name IN ({}) AND {}) \
              WHERE v IS NOT NULL WINDOW w AS (PARTITION BY name, series ORDER BY at))) \
          WHERE amount IS NOT NULL GROUP BY name, series{labels}, (at - {from}) / {}",
-        label_columns(query),
+        label_columns(query, Rows::Points),
         part.sql(),
         literal::time(from),
         literal::time(to),

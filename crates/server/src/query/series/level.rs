@@ -10,7 +10,7 @@ use datafusion::arrow::datatypes::DataType;
 use tachograph_store::{Store, literal};
 
 use super::wanted::Combine;
-use super::{Grid, Groups, LOOKBACK_NS, SeriesQuery, Stat, label_columns, label_names, limit, request};
+use super::{Grid, Groups, LOOKBACK_NS, Rows, SeriesQuery, Stat, label_columns, label_names, limit, request};
 use crate::query::QueryError;
 use crate::query::column::{column, get, whole};
 
@@ -56,7 +56,7 @@ pub(super) async fn samples(store: &dyn Store, query: &SeriesQuery) -> Result<Sa
            WHERE time >= {} AND time < {} AND value IS NOT NULL AND name IN ({}) AND {}) \
          GROUP BY name, series, bucket{labels}",
         grid.step_ns(),
-        label_columns(query),
+        label_columns(query, Rows::Points),
         literal::time(base),
         literal::time(grid.to_ns()),
         names.iter().map(|n| literal::text(n)).collect::<Vec<_>>().join(", "),

@@ -8,7 +8,7 @@ use datafusion::arrow::error::ArrowError;
 use tachograph_store::{Store, literal};
 
 use super::wanted::Quantity;
-use super::{Groups, SeriesQuery, Stat, Wanted, label_columns, label_names, limit};
+use super::{Groups, Rows, SeriesQuery, Stat, Wanted, label_columns, label_names, limit};
 use crate::query::QueryError;
 use crate::query::column::{column, get, whole};
 
@@ -47,7 +47,7 @@ fn sql(query: &SeriesQuery, aggregates: &[(usize, &Wanted, String)]) -> String {
          output_tokens, cached_tokens, preemptions, ttft_us, tpot_us, e2e_us, queue_us, prefill_us, decode_us, \
          duration_ns FROM spans WHERE start >= {} AND start < {} AND {end} >= {first} AND {end} < {to} AND {}) \
          GROUP BY bucket{labels}",
-        label_columns(query),
+        label_columns(query, Rows::Requests),
         literal::time(earliest),
         literal::time(to),
         query.filter.on_requests(earliest, to),

@@ -2,6 +2,7 @@
 
 use tachograph_schema::metric;
 
+use super::documented;
 use crate::query::Figure;
 
 /// One series asked for.
@@ -75,9 +76,9 @@ pub(super) enum Combine {
 }
 
 impl Combine {
-    /// Of a metric that nothing more is known of.
-    pub(super) fn of(stat: Stat) -> Self {
-        if stat == Stat::Last { Self::Add } else { Self::Share }
+    /// Of a metric by its own name.
+    pub(super) fn of(name: &str, stat: Stat) -> Self {
+        if stat == Stat::Last && !documented::is_share(name) { Self::Add } else { Self::Share }
     }
 }
 
@@ -88,14 +89,18 @@ pub(crate) struct WantedError {
     pub(crate) hint: String,
 }
 
-const RUNNING: &[&str] = &["gen_ai_vllm_num_requests_running", "num_running_sys", "sglang_num_running_reqs"];
-const WAITING: &[&str] = &["gen_ai_vllm_num_requests_waiting", "num_waiting_sys", "sglang_num_queue_reqs"];
-const KV_USAGE: &[&str] = &["gen_ai_vllm_kv_cache_usage_perc", "gpu_cache_usage_sys", "sglang_token_usage"];
+pub(in crate::query) const RUNNING: &[&str] =
+    &["gen_ai_vllm_num_requests_running", "num_running_sys", "sglang_num_running_reqs"];
+pub(in crate::query) const WAITING: &[&str] =
+    &["gen_ai_vllm_num_requests_waiting", "num_waiting_sys", "sglang_num_queue_reqs"];
+pub(in crate::query) const KV_USAGE: &[&str] =
+    &["gen_ai_vllm_kv_cache_usage_perc", "gpu_cache_usage_sys", "sglang_token_usage"];
 const PREFIX_HITS: &[&str] = &["gen_ai_vllm_prefix_cache_hits", "gen_ai_sglang_cached_tokens_total"];
 /// SGLang looks up every prompt token.
 const PREFIX_QUERIES: &[&str] = &["gen_ai_vllm_prefix_cache_queries", "prompt_tokens_total"];
-const STEPS: &[&str] = &["vllm_iter_count"];
-const GENERATION: &[&str] = &["gen_ai_vllm_generation_tokens", "num_generation_tokens_iter", "generation_tokens_total"];
+pub(in crate::query) const STEPS: &[&str] = &["vllm_iter_count"];
+pub(in crate::query) const GENERATION: &[&str] =
+    &["gen_ai_vllm_generation_tokens", "num_generation_tokens_iter", "generation_tokens_total"];
 const PROMPT: &[&str] = &["gen_ai_vllm_prompt_tokens", "num_prompt_tokens_iter", "prompt_tokens_total"];
 
 /// Names of all quantities but `metric.…`.
@@ -222,7 +227,8 @@ impl Quantity {
     pub(super) fn level_names(&self, stat: Stat) -> Vec<&str> {
         match self {
             Self::Level { names, .. } => names.to_vec(),
-            Self::Metric(name) if stat != Stat::Rate => vec![name],
+            Self::Metric(name) if stat == Stat::Last => vec![name],
+            Self::Metric(name) if stat == Stat::Mean && documented::observations(name).is_none() => vec![name],
             _ => Vec::new(),
         }
     }
@@ -232,7 +238,12 @@ impl Quantity {
         match self {
             Self::Counter { names } => names.to_vec(),
             Self::Ratio { part, whole } => [*part, *whole].concat(),
-            Self::Metric(name) if stat != Stat::Last => vec![name],
+            Self::Metric(name) if stat == Stat::Rate => vec![name],
+            Self::Metric(name) if stat == Stat::Mean => {
+                let mut names = vec![name.as_str()];
+                names.extend(documented::observations(name).unwrap_or_default());
+                names
+            }
             _ => Vec::new(),
         }
     }
