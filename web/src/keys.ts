@@ -4,6 +4,8 @@ export type Action =
   | 'help'
   | 'overview'
   | 'requests'
+  | 'engines'
+  | 'setup'
   | 'filter'
   | 'time'
   | 'pause'
@@ -24,6 +26,8 @@ export const KEYS: readonly { keys: string; action: Action; says: string }[] = [
   { keys: '?', action: 'help', says: 'this list' },
   { keys: 'g o', action: 'overview', says: 'go to Overview' },
   { keys: 'g r', action: 'requests', says: 'go to Requests' },
+  { keys: 'g e', action: 'engines', says: 'go to Engines' },
+  { keys: 'g s', action: 'setup', says: 'go to Setup' },
   { keys: '/', action: 'filter', says: 'filter' },
   { keys: 't', action: 'time', says: 'time range' },
   { keys: 'Space', action: 'pause', says: 'pause or go on refreshing' },

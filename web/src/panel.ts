@@ -23,6 +23,8 @@ export type Panel = {
   max?: number;
   /** Levels that people act on. */
   thresholds?: readonly { at: number; ink: string }[];
+  /** What is said where nothing is known. */
+  none?: string;
   /** What the scatter shows when one goes from here to the requests. */
   measure: Measure;
 };

@@ -2,7 +2,8 @@
 import type { Series, SeriesSet } from './api/types.ts';
 import type { Line, Panel, Stat } from './panel.ts';
 
-export type DrawnLine = Line & { values: (number | null)[] };
+/** `value` is what a filter takes, where the line stands for one value of a label. */
+export type DrawnLine = Line & { values: (number | null)[]; value?: string };
 
 function find(set: SeriesSet, key: string): Series | undefined {
   return set.series.find((series) => `${series.name}:${series.stat}` === key);

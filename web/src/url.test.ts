@@ -18,6 +18,8 @@ describe('the URL', () => {
       q: 'hello & goodbye',
       sort: 'ttft',
       measure: 'queue',
+      line: 'sglang',
+      split: 'instance',
       plot: 'heat',
       box: { from: 1000, to: 2000, low: 0.001, high: 2.5 },
       peek: 'abc.def',

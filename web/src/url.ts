@@ -10,6 +10,13 @@ export type Measure = (typeof MEASURES)[number];
 export const PLOTS = ['auto', 'dots', 'heat'] as const;
 export type Plot = (typeof PLOTS)[number];
 
+/** What the Engines screen's charts are split by; `auto` by what there are several of. */
+export const SPLITS = ['auto', 'model', 'instance', 'engine_index', 'none'] as const;
+export type Split = (typeof SPLITS)[number];
+
+/** Engine lines that the Engines screen can show the metrics of; `auto` that of the first engine. */
+export const LINES = ['auto', 'vllm_v1', 'vllm_v0', 'sglang'] as const;
+
 /** Seconds between refreshes; 0 is off. */
 export const REFRESHES = [0, 2, 5, 10] as const;
 export type Refresh = (typeof REFRESHES)[number];
@@ -21,6 +28,8 @@ export type Place =
   | { screen: 'overview' }
   | { screen: 'requests' }
   | { screen: 'request'; trace: string; span: string }
+  | { screen: 'engines' }
+  | { screen: 'setup' }
   | { screen: 'unknown'; path: string };
 
 export type UrlState = {
@@ -33,6 +42,8 @@ export type UrlState = {
   sort: string;
   measure: Measure;
   plot: Plot;
+  line: (typeof LINES)[number];
+  split: Split;
   box: Box | null;
   /** `trace.span` of the request in the side panel. */
   peek: string;
@@ -55,6 +66,8 @@ export const DEFAULT_STATE: UrlState = {
   sort: '-start',
   measure: 'e2e',
   plot: 'auto',
+  line: 'auto',
+  split: 'auto',
   box: null,
   peek: '',
   ticked: [],
@@ -85,6 +98,8 @@ export function parseUrl(url: URL): UrlState {
     sort: params.get('sort') ?? DEFAULT_STATE.sort,
     measure: one('y', MEASURES, DEFAULT_STATE.measure),
     plot: one('plot', PLOTS, DEFAULT_STATE.plot),
+    line: one('line', LINES, DEFAULT_STATE.line),
+    split: one('split', SPLITS, DEFAULT_STATE.split),
     box: parseBox(params.get('box')),
     peek: params.get('peek') ?? '',
     ticked: params.getAll('tick').slice(0, TICKED_MAX),
@@ -99,6 +114,8 @@ function parsePlace(url: URL): Place {
   const path = url.pathname.replace(/\/+$/, '');
   if (path === '') return { screen: 'overview' };
   if (path === '/requests') return { screen: 'requests' };
+  if (path === '/engines') return { screen: 'engines' };
+  if (path === '/setup') return { screen: 'setup' };
   const request = /^\/requests\/([^/]+)$/.exec(path);
   if (request?.[1]) return { screen: 'request', trace: request[1], span: url.searchParams.get('span') ?? '' };
   return { screen: 'unknown', path };
@@ -132,6 +149,8 @@ export function formatUrl(state: UrlState): string {
   put('sort', state.sort, DEFAULT_STATE.sort);
   put('y', state.measure, DEFAULT_STATE.measure);
   put('plot', state.plot, DEFAULT_STATE.plot);
+  put('line', state.line, DEFAULT_STATE.line);
+  put('split', state.split, DEFAULT_STATE.split);
   const { box, zoom } = state;
   if (box) params.set('box', [Math.floor(box.from), Math.ceil(box.to), short(box.low), short(box.high)].join('~'));
   put('peek', state.peek);
@@ -150,6 +169,10 @@ function formatPlace(place: Place): string {
       return '/';
     case 'requests':
       return '/requests';
+    case 'engines':
+      return '/engines';
+    case 'setup':
+      return '/setup';
     case 'request':
       return `/requests/${encodeURIComponent(place.trace)}`;
     case 'unknown':
