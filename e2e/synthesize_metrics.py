@@ -186,8 +186,7 @@ class Source:
         yield gauge("tachograph.export.queued", "1", ({"tachograph.unit": "spans"}, round(12 * busy)))
         drop = {"tachograph.unit": "records", "tachograph.reason": "ring_full"}
         yield counter("tachograph.dropped", "1", (drop, 0.3 * (self.launch.generation == "v0")))
-        fault = core | {"tachograph.probe.name": "sglang.core.Scheduler.process_batch_result"}
-        yield counter("tachograph.faults", "1", (fault, 0.002 * (self.launch.provider == "sglang")))
+        yield counter("tachograph.faults", "1", (core, 0.002 * (self.launch.provider == "sglang")))
         yield gauge("tachograph.lag", "s", ({}, 0.002 + busy * 0.01))
         recorder = {"tachograph.process.role": "recorder"}
         yield counter("process.cpu.time", "s", (recorder, 0.004 * busy))

@@ -56,6 +56,7 @@ export function agents(now: number, at: Span): Agents {
       })),
       records_produced: 182_000,
       records_read: 181_990,
+      records_suppressed: 0,
       requests: { ok: 4100, aborted: 31 },
       exports: [
         { unit: 'points', produced: 41_000, sent: 41_000, queued: 0, retries: 0 },

@@ -71,8 +71,7 @@ export function priceFigures(price: AgentPrice): { perThousand: string; cores: s
 export function priceSays(price: AgentPrice): string {
   const { cpu_s, tokens, window_s } = price;
   return (
-    `The recorder used ${duration(cpu_s)} of CPU time while its engines generated ${integer(tokens)} tokens, ` +
-    `in ${duration(window_s)} of this range. What the hooks cost inside the engine’s processes is not in it: ` +
-    '`cargo xtask bench overhead` measures that.'
+    `The recorder’s ${duration(cpu_s)} of CPU time beside ${integer(tokens)} tokens generated in the same ` +
+    `${duration(window_s)}. The hooks inside the engine are not in it: \`cargo xtask bench overhead\`.`
   );
 }

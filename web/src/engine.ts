@@ -184,15 +184,6 @@ const KV_LEVELS = [
   { at: 0.98, ink: 'error' },
 ] as const;
 
-/** Documented as a counter, and a level by its nature. */
-const LEVELS = [
-  'sglang_num_running_reqs',
-  'sglang_num_queue_reqs',
-  'sglang_num_used_tokens',
-  'sglang_gen_throughput',
-  'sglang_spec_accept_length',
-];
-
 /** The statistic of the API that says what a metric means, and how that is reckoned. */
 function reading(line: EngineLine, metric: Metric, unit: Unit): { stat: 'last' | 'rate' | 'mean'; formula: string } {
   const { name, kind } = metric;
@@ -201,15 +192,11 @@ function reading(line: EngineLine, metric: Metric, unit: Unit): { stat: 'last' |
     const count = name === 'sglang_inter_token_latency_seconds' ? 'generation_tokens_total' : ended;
     return { stat: 'mean', formula: `increase(${name}) ÷ increase(${count}): the mean` };
   }
-  if (kind === 'gauge' || isLevel(metric, unit)) {
+  if (metric.level) {
     const share = unit === 'ratio' || name === 'sglang_spec_accept_length';
     return { stat: 'last', formula: `the last value of ${name}; ${share ? 'mean of engines' : 'engines add up'}` };
   }
   return { stat: 'rate', formula: `rate(${name}): increase per second` };
-}
-
-function isLevel(metric: Metric, unit: Unit): boolean {
-  return unit === 'ratio' || LEVELS.includes(metric.name);
 }
 
 function panelOf(line: EngineLine, metric: Metric, how: Look): Panel {

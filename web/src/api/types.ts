@@ -486,6 +486,10 @@ records_produced: number | null,
  */
 records_read: number | null, 
 /**
+ * Records that were not written because the agent was switched off.
+ */
+records_suppressed: number | null, 
+/**
  * Requests that ended, by outcome.
  */
 requests: { [key in string]: number }, 
@@ -531,7 +535,7 @@ role: string,
  */
 python: string | null, 
 /**
- * Share of its ring that holds records which are not read yet.
+ * Largest share of its ring that held unread records since the report before.
  */
 ring_usage: number | null, };
 
@@ -603,13 +607,17 @@ reason: string,
 count: number, };
 
 /**
- * A hook that raised. The engine did not notice.
+ * How often hooks of a process raised. The engine did not notice.
  */
 export type AgentFault = { 
 /**
- * Dotted name of what is wrapped.
+ * Role of the process.
  */
-probe: string, 
+role: string, 
+/**
+ * Process id.
+ */
+pid: number, 
 /**
  * How often.
  */

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tachograph_schema::attribute;
+use tachograph_schema::{attribute, metric};
 use tachograph_store::Store;
 
 use super::QueryError;
@@ -12,27 +12,11 @@ use super::series::LOOKBACK_NS;
 use super::series::wanted::GENERATION;
 use crate::api::wire::{Agent, AgentDrop, AgentExport, AgentFault, AgentPrice, AgentProbe, AgentProcess, Agents};
 
-/// What an agent reports of itself.
-const NAMES: [&str; 14] = [
-    "tachograph.records",
-    "tachograph.requests",
-    "tachograph.export.produced",
-    "tachograph.export.sent",
-    "tachograph.export.retries",
-    "tachograph.export.queued",
-    "tachograph.dropped",
-    "tachograph.lag",
-    "tachograph.process",
-    "tachograph.probe",
-    "tachograph.ring.usage",
-    "tachograph.faults",
-    "process.cpu.time",
-    "process.memory.usage",
-];
-
 /// Agents that reported in the range.
 pub(crate) async fn agents(store: &dyn Store, fleet: &Fleet) -> Result<Agents, QueryError> {
-    let points = latest(store, fleet, &[&NAMES, GENERATION].concat()).await?;
+    let own = metric::OWN.iter().map(|own| own.name);
+    let names: Vec<&str> = own.chain(GENERATION.iter().copied()).collect();
+    let points = latest(store, fleet, &names).await?;
     let mut launches: BTreeMap<(String, String), Vec<Latest>> = BTreeMap::new();
     for point in points {
         launches.entry((point.service.clone(), point.instance.clone())).or_default().push(point);
@@ -64,6 +48,7 @@ impl Report {
             probes: self.probes(newest.last_ns),
             records_produced: records("produced"),
             records_read: records("read"),
+            records_suppressed: records("suppressed"),
             requests: self.of("tachograph.requests").map(|p| (p.attribute("tachograph.outcome"), p.value())).collect(),
             exports: self.exports(),
             dropped: self.dropped(),
@@ -156,12 +141,8 @@ impl Report {
     }
 
     fn faults(&self) -> Vec<AgentFault> {
-        let mut faults: BTreeMap<String, f64> = BTreeMap::new();
-        for point in self.of("tachograph.faults") {
-            *faults.entry(point.attribute("tachograph.probe.name")).or_default() += point.value();
-        }
-        let fault = |(probe, count)| AgentFault { probe, count };
-        faults.into_iter().map(fault).filter(|fault| fault.count > 0.0).collect()
+        let fault = |p: &Latest| AgentFault { role: p.attribute(ROLE), pid: pid(p), count: p.value() };
+        self.of("tachograph.faults").map(fault).filter(|fault| fault.count > 0.0).collect()
     }
 
     /// Both sums over the same reports; nothing where too little was reported or generated to say.

@@ -63,6 +63,7 @@ fn documented() -> String {
         import type { EngineLine } from './types.ts';\n\n\
         /** A documented metric, in the order of the documentation. */\n\
         export type Metric = {\n  lines: readonly EngineLine[];\n  name: string;\n  kind: 'counter' | 'gauge';\n  \
+        /** It goes up and down, whatever the documented type. */\n  level: boolean;\n  \
         unit: string;\n  meaning: string;\n};\n\nexport const METRICS: readonly Metric[] = [\n"
         .to_owned();
     for metric in metric::ALL {
@@ -76,9 +77,10 @@ fn documented() -> String {
             metric::Kind::Gauge => "gauge",
         };
         text.push_str(&format!(
-            "  {{\n    lines: [{}],\n    name: '{}',\n    kind: '{kind}',\n    unit: '{}',\n    meaning: '{}',\n  }},\n",
+            "  {{\n    lines: [{}],\n    name: '{}',\n    kind: '{kind}',\n    level: {},\n    unit: '{}',\n    meaning: '{}',\n  }},\n",
             lines.collect::<Vec<_>>().join(", "),
             metric.name,
+            metric.is_level || metric.kind == metric::Kind::Gauge,
             metric.unit,
             metric.meaning,
         ));

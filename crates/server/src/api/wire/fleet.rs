@@ -89,6 +89,8 @@ pub struct Agent {
     pub records_produced: Option<f64>,
     /// Records that the recorder read.
     pub records_read: Option<f64>,
+    /// Records that were not written because the agent was switched off.
+    pub records_suppressed: Option<f64>,
     /// Requests that ended, by outcome.
     #[ts(type = "{ [key in string]: number }")]
     pub requests: BTreeMap<String, f64>,
@@ -115,7 +117,7 @@ pub struct AgentProcess {
     pub role: String,
     /// Python's version.
     pub python: Option<String>,
-    /// Share of its ring that holds records which are not read yet.
+    /// Largest share of its ring that held unread records since the report before.
     pub ring_usage: Option<f64>,
 }
 
@@ -160,11 +162,13 @@ pub struct AgentDrop {
     pub count: f64,
 }
 
-/// A hook that raised. The engine did not notice.
+/// How often hooks of a process raised. The engine did not notice.
 #[derive(Clone, Debug, Serialize, TS)]
 pub struct AgentFault {
-    /// Dotted name of what is wrapped.
-    pub probe: String,
+    /// Role of the process.
+    pub role: String,
+    /// Process id.
+    pub pid: u32,
     /// How often.
     pub count: f64,
 }
