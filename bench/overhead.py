@@ -26,7 +26,7 @@ from client import Sent, prompt, send
 from engine.command import serve
 from engine.install import install
 from engine.model import chat_kind, make
-from engine.recipe import RECIPES, Line, Recipe
+from engine.recipe import PROCESSES, RECIPES, Line, Recipe
 from process import EngineProcess, Server, free_port
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
@@ -35,12 +35,6 @@ PROMPT_WORDS = 24
 ENGINES = ("vllm-0.32.0", "vllm-0.8.5.post2", "sglang-0.5.23")
 VARIANTS = ("0", "1", "2", "native")
 
-NAMES = {
-    Line.VLLM_V1: {"VLLM::EngineCor": "EngineCore", "VLLM::Worker": "Worker", "vllm": "API server"},
-    Line.VLLM_V0: {"vllm": "API server", "python": "engine", "pt_main": "engine"},
-    Line.SGLANG: {"sglang::schedul": "scheduler", "sglang::detoken": "detokenizer", "python": "API server"},
-}
-"""Process names (the kernel cuts them at 15 characters) and what they are called in the report."""
 AGENT = {"tachograph": "agent", "exe": "agent"}
 """The supervisor starts the recorder as /proc/self/exe."""
 
@@ -100,7 +94,7 @@ def load(port: int, requests: int, concurrency: int, seed: int) -> tuple[int, fl
 
 def one_round(server: EngineProcess, line: Line, args: argparse.Namespace, seed: int) -> Round:
     """One load on one server."""
-    names = NAMES[line] | AGENT
+    names = PROCESSES[line] | AGENT
     before = tree_cpu(server.pid, names)
     tokens, seconds = load(server.port, args.requests, args.concurrency, seed)
     after = tree_cpu(server.pid, names)

