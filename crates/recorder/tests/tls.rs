@@ -14,8 +14,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
 use script::*;
 use sink::Sink;
 use tachograph_recorder::Config;
@@ -53,13 +55,23 @@ async fn grpc(sink: &Sink, authority: &str, pair: &Pair) -> SocketAddr {
     address
 }
 
-async fn http(sink: &Sink, pair: &Pair) -> SocketAddr {
+/// `client`: the authority whose certificate a client must show.
+async fn http(sink: &Sink, pair: &Pair, client: Option<&str>) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let _ = rustls::crypto::ring::default_provider().install_default();
     let chain = vec![CertificateDer::from_pem_slice(pair.certificate.as_bytes()).unwrap()];
     let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).unwrap();
-    let config = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
+    let builder = match client {
+        None => rustls::ServerConfig::builder().with_no_client_auth(),
+        Some(authority) => {
+            let mut roots = RootCertStore::empty();
+            roots.add(CertificateDer::from_pem_slice(authority.as_bytes()).unwrap()).unwrap();
+            let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).build().unwrap();
+            rustls::ServerConfig::builder().with_client_cert_verifier(verifier)
+        }
+    };
+    let config = builder.with_single_cert(chain, key).unwrap();
     let (acceptor, routes) = (TlsAcceptor::from(Arc::new(config)), sink.http_routes());
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
@@ -105,21 +117,9 @@ fn file(dir: &Path, name: &str, text: &str) -> String {
 }
 
 #[tokio::test]
-async fn over_grpc_with_a_certificate_of_the_client() {
-    let ((authority, pair), dir, sink) = (certificates(), tempfile::tempdir().unwrap(), Sink::default());
-    let address = grpc(&sink, &authority, &pair).await;
-    let vars = [
-        ("OTEL_EXPORTER_OTLP_CERTIFICATE", file(dir.path(), "ca.pem", &authority)),
-        ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", file(dir.path(), "c.pem", &pair.certificate)),
-        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", file(dir.path(), "k.pem", &pair.key)),
-    ];
-    assert_eq!(sent(&sink, address, &vars).await, 2);
-}
-
-#[tokio::test]
 async fn over_http_with_an_authority_of_ones_own() {
     let ((authority, pair), dir, sink) = (certificates(), tempfile::tempdir().unwrap(), Sink::default());
-    let address = http(&sink, &pair).await;
+    let address = http(&sink, &pair, None).await;
     let vars = [
         ("OTEL_EXPORTER_OTLP_CERTIFICATE", file(dir.path(), "ca.pem", &authority)),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf".to_owned()),
@@ -128,10 +128,29 @@ async fn over_http_with_an_authority_of_ones_own() {
 }
 
 #[tokio::test]
+async fn a_server_that_wants_a_certificate_gets_spans_only_from_a_client_that_has_one() {
+    for over_http in [false, true] {
+        let ((authority, pair), dir, sink) = (certificates(), tempfile::tempdir().unwrap(), Sink::default());
+        let (address, protocol) = match over_http {
+            true => (http(&sink, &pair, Some(&authority)).await, "http/protobuf"),
+            false => (grpc(&sink, &authority, &pair).await, "grpc"),
+        };
+        let mut vars = vec![
+            ("OTEL_EXPORTER_OTLP_CERTIFICATE", file(dir.path(), "ca.pem", &authority)),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.to_owned()),
+        ];
+        assert_eq!(sent(&sink, address, &vars).await, 0, "{protocol}");
+        vars.push(("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", file(dir.path(), "c.pem", &pair.certificate)));
+        vars.push(("OTEL_EXPORTER_OTLP_CLIENT_KEY", file(dir.path(), "k.pem", &pair.key)));
+        assert_eq!(sent(&sink, address, &vars).await, 2, "{protocol}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_is_not_trusted_gets_nothing() {
     let ((_, pair), (other, _), dir, sink) =
         (certificates(), certificates(), tempfile::tempdir().unwrap(), Sink::default());
-    let address = http(&sink, &pair).await;
+    let address = http(&sink, &pair, None).await;
     let vars = [
         ("OTEL_EXPORTER_OTLP_CERTIFICATE", file(dir.path(), "ca.pem", &other)),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf".to_owned()),
