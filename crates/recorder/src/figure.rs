@@ -1,5 +1,7 @@
 //! Key figures of a sequence and of a request: each has one meaning, used by spans and metrics alike.
 
+use std::collections::HashSet;
+
 use crate::clock::seconds;
 use crate::request::Request;
 use crate::sequence::Sequence;
@@ -74,12 +76,13 @@ impl RequestFigures {
     pub fn of(r: &Request) -> Self {
         let all: Vec<_> = r.sequences.iter().map(SequenceFigures::of).collect();
         let tpots: Vec<f64> = all.iter().filter_map(|f| f.tpot).collect();
-        // Choices of one prompt name one parent; a prompt of its own names none, or one of a list without choices.
-        let mut parents: Vec<&str> = Vec::new();
+        // Choices of one prompt name one parent and follow each other; so do the prompts of a batch in SGLang, where
+        // n says how many choices each of them has. A prompt of its own names no parent.
+        let mut known_prompts: HashSet<(&str, u32)> = HashSet::new();
         let mut prompts: Vec<&Sequence> = Vec::new();
         for s in &r.sequences {
-            if s.parent_id.is_empty() || s.params.n <= 1 || !parents.contains(&s.parent_id.as_str()) {
-                parents.push(&s.parent_id);
+            let place = (s.parent_id.as_str(), s.index / s.params.n.max(1));
+            if s.parent_id.is_empty() || known_prompts.insert(place) {
                 prompts.push(s);
             }
         }
@@ -90,17 +93,12 @@ impl RequestFigures {
             ttft: all.iter().filter_map(|f| f.ttft).reduce(f64::min),
             tpot: (!tpots.is_empty()).then(|| tpots.iter().sum::<f64>() / tpots.len() as f64),
             slowest: all.iter().copied().reduce(|a, b| if b.e2e > a.e2e { b } else { a }),
-            input_tokens: known
-                .then(|| prompts.iter().map(|s| u64::from(s.prompt_tokens)).sum())
-                .or(usage.prompt_tokens),
-            cached_tokens: cached.or_else(|| usage.prompt_tokens_details?.cached_tokens),
+            input_tokens: known.then(|| prompts.iter().map(|s| u64::from(s.prompt_tokens)).sum()).or(usage.prompt()),
+            cached_tokens: cached.or_else(|| usage.cached()),
             output_tokens: known
                 .then(|| r.sequences.iter().map(|s| s.tokens.count()).sum())
                 .or(usage.completion_tokens),
-            reasoning_tokens: usage
-                .completion_tokens_details
-                .and_then(|d| d.reasoning_tokens)
-                .or(usage.reasoning_tokens),
+            reasoning_tokens: usage.reasoning(),
         }
     }
 }

@@ -10,7 +10,8 @@ use std::collections::{HashMap, VecDeque};
 
 use tachograph_ring::Record;
 use tachograph_ring::record::{
-    HttpBody, HttpEnd, HttpId, HttpOutcome, HttpResponse, HttpStart, SequenceAdd, SequenceKey, Step, StepOutputs,
+    FinishReason, HttpBody, HttpEnd, HttpId, HttpOutcome, HttpResponse, HttpStart, SequenceAdd, SequenceKey, Step,
+    StepOutputs,
 };
 
 use crate::body::answer::Answer;
@@ -253,6 +254,7 @@ impl Join {
         let content = self.keep.content;
         if let Some(request) = self.at_edge(source, body.http_id, body.t_ns) {
             request.edge.request_bytes = Some(body.len);
+            request.edge.request_kept = body.bytes.len() as u64;
             request.asked = Asked::parse(body.bytes, content);
         }
     }
@@ -269,6 +271,7 @@ impl Join {
         if let Some(request) = self.at_edge(source, chunk.http_id, chunk.t_ns) {
             let edge = &mut request.edge;
             edge.response_bytes = edge.response_bytes.saturating_add(chunk.len);
+            edge.response_kept = edge.response_kept.saturating_add(chunk.bytes.len() as u64);
             if chunk.len > 0 {
                 edge.first_chunk_ns = edge.first_chunk_ns.or(Some(chunk.t_ns));
             }
@@ -308,7 +311,11 @@ impl Join {
         }
         let parent = if add.parent_id.is_empty() { add.internal_id } else { add.parent_id };
         let key = match add.http_id {
-            0 => Key::Alone(SequenceKey::of(parent)),
+            // The parent may have come at the edge of another process.
+            0 => {
+                let parent = SequenceKey::of(parent);
+                self.sequences.get(&parent).map_or(Key::Alone(parent), |place| place.key)
+            }
             id => Key::Http(source, id),
         };
         let clock = self.processes.get(&source).map(|p| p.clock).unwrap_or_default();
@@ -401,6 +408,12 @@ impl Join {
         let Some(Open { mut request, http_end_ns, last_ns, .. }) = self.requests.remove(&key) else { return };
         let end_ns = http_end_ns.unwrap_or(last_ns);
         let disconnected = request.edge.outcome == Some(HttpOutcome::Disconnected);
+        if request.sequences.len() > 1 {
+            for parent in state::take_parents(&mut request.sequences) {
+                self.sequences.remove(&parent.key);
+                self.ended.insert(parent.key);
+            }
+        }
         for sequence in &mut request.sequences {
             self.sequences.remove(&sequence.key);
             self.ended.insert(sequence.key);
@@ -413,9 +426,14 @@ impl Join {
         let last_end_ns = request.sequences.iter().map(|s| s.end_ns).max().unwrap_or(0);
         request.end_ns = http_end_ns.unwrap_or(last_ns.max(last_end_ns)).max(request.start_ns);
         request.closed = closed;
-        request.answer.end();
-        // Where there is one sequence the client was told how many tokens its answer has.
-        if let ([only], Some(told)) = (request.sequences.as_mut_slice(), request.answer.usage.completion_tokens) {
+        request.answer.end(u32::try_from(request.choices()).unwrap_or(1));
+        // Where there is one sequence the client was told how many tokens its answer has, if it was told to the end. The
+        // scheduler runs ahead only of a stop string; what some engines say of other answers is too little.
+        let told = request.answer.usage.completion_tokens.filter(|&n| n > 0);
+        let whole = !disconnected && closed.is_none() && request.edge.response_cut().is_none();
+        if let ([only], Some(told), true) = (request.sequences.as_mut_slice(), told, whole)
+            && only.end == Some(End::Reason(FinishReason::Stop))
+        {
             only.truncate(told);
         }
         self.out.push(Joined::Request(Box::new(request)));

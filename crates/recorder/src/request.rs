@@ -43,14 +43,32 @@ pub struct Edge {
     pub status: Option<u16>,
     /// Length of the request's body, once it was read.
     pub request_bytes: Option<u64>,
+    /// Bytes of it that were captured.
+    pub request_kept: u64,
     /// Length of the response's body so far.
     pub response_bytes: u64,
+    /// Bytes of it that were captured.
+    pub response_kept: u64,
     /// First chunk of the response's body.
     pub first_chunk_ns: Option<u64>,
     /// How it ended.
     pub outcome: Option<HttpOutcome>,
     /// Class of the exception that the application raised.
     pub error: String,
+}
+
+impl Edge {
+    /// True length of the request's body, where only its beginning was captured.
+    #[must_use]
+    pub fn request_cut(&self) -> Option<u64> {
+        self.request_bytes.filter(|&all| (1..all).contains(&self.request_kept))
+    }
+
+    /// True length of the response's body, where only its beginning was captured.
+    #[must_use]
+    pub fn response_cut(&self) -> Option<u64> {
+        Some(self.response_bytes).filter(|&all| (1..all).contains(&self.response_kept))
+    }
 }
 
 /// How a request came.

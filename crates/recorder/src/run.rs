@@ -227,6 +227,7 @@ impl Recorder {
 
     /// Make spans and metrics of what was joined.
     fn hand_over(&mut self) {
+        self.identity.provider().clone_into(&mut self.settings.provider);
         for joined in self.join.take() {
             self.meter.joined(&joined, self.identity.provider());
             let Joined::Request(request) = joined else { continue };
@@ -246,7 +247,6 @@ impl Recorder {
         let known = self.identity.is_known();
         let first = self.resource.borrow().is_none();
         if (known && (first || self.news)) || (now && first) {
-            self.identity.provider().clone_into(&mut self.settings.provider);
             self.resource.send_replace(Some(self.identity.resource()));
             self.news = false;
         }

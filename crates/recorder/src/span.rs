@@ -82,12 +82,13 @@ fn http(builder: &Builder<'_>, request: &Request, settings: &SpanSettings, title
     let mut attributes = Attributes::default();
     if let Some(start) = &edge.start {
         let text = |value: &str| (!value.is_empty()).then(|| value.to_owned());
+        let query = settings.content.redaction.map_or_else(|| start.query.clone(), |r| r.query(&start.query));
         let port = |port: u16| (port != 0).then_some(u32::from(port));
         attributes
             .set(name::HTTP_METHOD, start.method.as_str())
             .set(name::HTTP_ROUTE, text(&start.path))
             .set(name::URL_PATH, text(&start.path))
-            .set(name::URL_QUERY, text(&settings.content.clean(&start.query)))
+            .set(name::URL_QUERY, text(&query))
             .set(name::URL_SCHEME, text(&start.scheme))
             .set(name::PROTOCOL_VERSION, text(&start.http_version))
             .set(name::CLIENT_ADDRESS, text(&start.client))

@@ -54,6 +54,12 @@ names! {
     CHOICE_COUNT = "gen_ai.request.choice.count";
     /// Whether the response is streamed.
     STREAM = "gen_ai.request.stream";
+    /// How embeddings shall be encoded.
+    ENCODING_FORMATS = "gen_ai.request.encoding_formats";
+    /// Length of the embeddings.
+    DIMENSIONS = "gen_ai.embeddings.dimension.count";
+    /// Ranked documents, JSON: index in the request and score of each, in the order of the answer.
+    DOCUMENTS = "gen_ai.retrieval.documents";
     /// Input messages, JSON.
     INPUT_MESSAGES = "gen_ai.input.messages";
     /// Output messages, JSON.
@@ -120,6 +126,10 @@ names! {
     CHUNK_TOKENS = "tachograph.prefill.chunk.tokens";
     /// True where records were lost and the span is built from what is left.
     INCOMPLETE = "tachograph.incomplete";
+    /// True length in bytes of a request body of which only the beginning was captured.
+    REQUEST_BODY_CUT = "tachograph.request.body.cut_size";
+    /// True length in bytes of a response body of which only the beginning was captured.
+    RESPONSE_BODY_CUT = "tachograph.response.body.cut_size";
     /// True length in characters of a message that was cut.
     CONTENT_LENGTH = "tachograph.content.length";
     /// Class of the error.

@@ -33,6 +33,7 @@ GENERATION_ROUTES = (
     "/v1/responses",
     "/v1/messages",
     "/v1/embeddings",
+    "/v2/embed",
     "/v1/rerank",
     "/v2/rerank",
     "/rerank",
@@ -93,7 +94,8 @@ class Edge:
         # An application mounted in another one has its own edge; the outer one has seen the request.
         if scope["type"] != "http" or _MARK in scope or not scope["path"].endswith(GENERATION_ROUTES):
             return None
-        if scope["method"] != "POST":
+        # SGLang's native routes take PUT, too.
+        if scope["method"] not in ("POST", "PUT"):
             return None
         if self._fail:
             raise RuntimeError("fault injected")

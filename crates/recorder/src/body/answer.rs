@@ -1,18 +1,21 @@
 //! What was answered, gathered from a whole body or from the chunks of a stream.
 
+mod shape;
+
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::json;
 use super::message::Writer;
-use super::piece::{Content, Delta, Message, MetaInfo, Piece, PieceChoice, PieceHead, ToolCall, Usage};
+use super::piece::{Piece, Usage};
 use super::sse::Sse;
 use super::text::{ContentPolicy, Text};
 
 /// Most choices and tool calls kept: OpenAI's own limit of `n` and of tools is 128.
 pub const MAX_CHOICES: u32 = 128;
+/// Most scores kept of a ranking: as many as there are choices, and more than anybody reads.
+pub const MAX_SCORES: usize = 128;
 /// Longest whole body kept until its end: what comes later is not parsed.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 
@@ -27,6 +30,15 @@ pub struct Choice {
     pub calls: BTreeMap<u32, Call>,
     /// Why it ended.
     pub finish_reason: Option<String>,
+}
+
+/// Score of a document.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Score {
+    /// Index of the document in the request.
+    pub index: u64,
+    /// How well it fits.
+    pub score: f64,
 }
 
 /// A tool call.
@@ -54,8 +66,12 @@ pub struct Answer {
     pub choices: BTreeMap<u32, Choice>,
     /// Token counts.
     pub usage: Usage,
-    /// Token counts of each answer of `/generate`.
-    generated: BTreeMap<u32, Usage>,
+    /// Token counts of each answer of a batch, where they come apart.
+    usages: BTreeMap<u32, Usage>,
+    /// Scores of documents, in the order of the answer; at most [`MAX_SCORES`].
+    pub scores: Vec<Score>,
+    /// Length of the vectors.
+    pub dimensions: Option<u64>,
     /// Class of an error in the body or in the middle of a stream.
     pub error: Option<String>,
     /// First chunk with content, monotonic nanoseconds.
@@ -78,7 +94,9 @@ impl Answer {
             model: None,
             choices: BTreeMap::new(),
             usage: Usage::default(),
-            generated: BTreeMap::new(),
+            usages: BTreeMap::new(),
+            scores: Vec::new(),
+            dimensions: None,
             error: None,
             first_content_ns: None,
             first_reasoning_ns: None,
@@ -98,7 +116,7 @@ impl Answer {
             sse.push(bytes, |data| {
                 // A chunk that is no JSON is `[DONE]`, or not ours to judge.
                 if let Ok(piece) = serde_json::from_slice::<Piece>(data) {
-                    self.take(piece, Some(t_ns));
+                    self.take(piece, 0, Some(t_ns));
                 }
             });
             self.sse = Some(sse);
@@ -108,158 +126,17 @@ impl Answer {
         }
     }
 
-    /// The body is over.
-    pub fn end(&mut self) {
+    /// The body is over. `choices`: answers to each prompt of a batch, which count it once.
+    pub fn end(&mut self, choices: u32) {
         let whole = std::mem::take(&mut self.whole);
-        match json::parse(&whole) {
-            // `/generate` answers several prompts with a list.
-            Some(Value::Array(list)) => {
-                for (index, one) in (0..MAX_CHOICES).zip(list) {
-                    if let Ok(piece) = Piece::deserialize(one) {
-                        self.take(Piece { index: piece.index.or(Some(index)), ..piece }, None);
-                    }
-                }
-            }
-            Some(body) => {
-                if let Ok(piece) = Piece::deserialize(body) {
-                    self.take(piece, None);
-                }
-            }
-            None => {}
+        if let Some(body) = json::parse(&whole) {
+            self.take_body(body);
         }
-    }
-
-    fn take(&mut self, piece: Piece, t_ns: Option<u64>) {
-        self.take_head(&piece);
-        if let Some(told) = &piece.meta_info {
-            let text = piece.text.as_ref().and_then(Value::as_str).unwrap_or_default();
-            self.take_generated(piece.index.unwrap_or(0), text, told, t_ns);
-            return;
-        }
-        for choice in piece.choices.into_iter().flatten() {
-            self.take_choice(choice, t_ns);
-        }
-        match (piece.r#type.as_deref(), piece.delta) {
-            (Some("response.output_text.delta"), Some(Delta::Text(text))) => self.add_text(0, &text, t_ns),
-            (Some(kind), Some(Delta::Text(text))) if kind.starts_with("response.reasoning") => {
-                self.add_reasoning(0, &text, t_ns);
-            }
-            (_, Some(Delta::Block(block))) => {
-                self.add_reasoning(0, block.thinking.as_deref().unwrap_or_default(), t_ns);
-                self.add_text(0, block.text.as_deref().unwrap_or_default(), t_ns);
-                self.stopped(0, block.stop_reason);
-            }
-            _ => {}
-        }
-        self.stopped(0, piece.stop_reason);
-        // A stream's last event repeats the whole response: its text is known by then.
-        if t_ns.is_none() {
-            let blocks = [piece.output, piece.content];
-            blocks.iter().flatten().filter_map(Value::as_array).flatten().for_each(|block| self.take_block(block));
-            if let Some(Value::String(text)) = piece.text {
-                self.add_text(0, &text, t_ns);
-            }
-        }
-    }
-
-    fn take_head(&mut self, piece: &Piece) {
-        let message = piece.message.as_ref().and_then(|m| match m {
-            PieceHead::Piece(piece) => Some(piece.as_ref()),
-            PieceHead::Other(_) => None,
+        let answers = self.usages.iter().map(|(&index, &usage)| match index % choices.max(1) {
+            0 => usage,
+            _ => Usage { prompt_tokens: None, prompt_tokens_details: None, ..usage },
         });
-        for head in [Some(piece), piece.response.as_deref(), message].into_iter().flatten() {
-            self.id = self.id.take().or_else(|| head.id.clone());
-            self.model = self.model.take().or_else(|| head.model.clone());
-            if let Some(error) = head.error.as_ref().filter(|e| !e.is_null()) {
-                self.error = Some(error_class(error));
-            }
-            if let Some(usage) = head.usage {
-                let known = self.usage;
-                self.usage = Usage {
-                    prompt_tokens: usage.prompt_tokens.or(known.prompt_tokens),
-                    completion_tokens: usage.completion_tokens.or(known.completion_tokens),
-                    prompt_tokens_details: usage.prompt_tokens_details.or(known.prompt_tokens_details),
-                    completion_tokens_details: usage.completion_tokens_details.or(known.completion_tokens_details),
-                    reasoning_tokens: usage.reasoning_tokens.or(known.reasoning_tokens),
-                };
-            }
-        }
-    }
-
-    fn take_choice(&mut self, choice: PieceChoice, t_ns: Option<u64>) {
-        let index = choice.index.unwrap_or(0);
-        for message in [choice.delta, choice.message].into_iter().flatten() {
-            self.take_message(index, message, t_ns);
-        }
-        self.add_text(index, choice.text.as_deref().unwrap_or_default(), t_ns);
-        self.stopped(index, choice.finish_reason);
-    }
-
-    fn take_message(&mut self, index: u32, message: Message, t_ns: Option<u64>) {
-        let reasoning = message.reasoning.or(message.reasoning_content);
-        self.add_reasoning(index, reasoning.as_deref().unwrap_or_default(), t_ns);
-        if let Some(Content::Text(text)) = message.content {
-            self.add_text(index, &text, t_ns);
-        }
-        self.add_text(index, message.refusal.as_deref().unwrap_or_default(), t_ns);
-        for (position, call) in message.tool_calls.into_iter().flatten().enumerate() {
-            self.take_call(index, u32::try_from(position).unwrap_or(MAX_CHOICES), call, t_ns);
-        }
-    }
-
-    fn take_call(&mut self, index: u32, position: u32, call: ToolCall, t_ns: Option<u64>) {
-        let at = call.index.unwrap_or(position);
-        if at >= MAX_CHOICES {
-            return;
-        }
-        self.answered(t_ns);
-        let policy = self.policy;
-        let Some(choice) = self.choice(index) else { return };
-        let kept = choice.calls.entry(at).or_default();
-        kept.id = kept.id.take().or(call.id);
-        let function = call.function.unwrap_or_default();
-        kept.name.push_str(function.name.as_deref().unwrap_or_default());
-        kept.arguments.push(function.arguments.as_deref().unwrap_or_default(), policy);
-    }
-
-    /// A block of a whole body of the responses or messages route.
-    fn take_block(&mut self, block: &Value) {
-        let text = |key: &str| block.get(key).and_then(Value::as_str).unwrap_or_default();
-        match text("type") {
-            "message" | "reasoning" => {
-                let is_reasoning = text("type") == "reasoning";
-                for part in block.get("content").and_then(Value::as_array).into_iter().flatten() {
-                    let text = part.get("text").and_then(Value::as_str).unwrap_or_default();
-                    if is_reasoning { self.add_reasoning(0, text, None) } else { self.add_text(0, text, None) }
-                }
-            }
-            "text" => self.add_text(0, text("text"), None),
-            "thinking" => self.add_reasoning(0, text("thinking"), None),
-            "function_call" | "tool_use" => {
-                let arguments = block.get("arguments").and_then(Value::as_str).map(str::to_owned);
-                let arguments = arguments.or_else(|| block.get("input").map(Value::to_string));
-                let function = super::piece::Function { name: Some(text("name").to_owned()), arguments };
-                let id = block.get("call_id").or_else(|| block.get("id")).and_then(Value::as_str).map(str::to_owned);
-                let next = self.choices.get(&0).map_or(0, |c| u32::try_from(c.calls.len()).unwrap_or(MAX_CHOICES));
-                self.take_call(0, next, ToolCall { index: None, id, function: Some(function) }, None);
-            }
-            _ => {}
-        }
-    }
-
-    /// An answer of `/generate`; in a stream its text is repeated from the beginning, unless the server sends deltas.
-    fn take_generated(&mut self, index: u32, text: &str, told: &MetaInfo, t_ns: Option<u64>) {
-        let Some(choice) = self.choice(index) else { return };
-        let added = choice.text.added(text).to_owned();
-        self.add_text(index, &added, t_ns);
-        self.stopped(index, told.finish_reason.as_ref().and_then(|reason| reason.r#type.clone()));
-        self.id = self.id.take().or_else(|| told.id.clone());
-        self.generated.insert(index, Usage::from(told));
-        self.usage = self.generated.values().copied().reduce(Usage::plus).unwrap_or_default();
-    }
-
-    fn choice(&mut self, index: u32) -> Option<&mut Choice> {
-        (index < MAX_CHOICES).then(|| self.choices.entry(index).or_default())
+        self.usage = self.usage.or(answers.reduce(Usage::plus).unwrap_or_default());
     }
 
     fn answered(&mut self, t_ns: Option<u64>) {
@@ -268,31 +145,23 @@ impl Answer {
     }
 
     fn add_text(&mut self, index: u32, text: &str, t_ns: Option<u64>) {
-        let policy = self.policy;
-        if !text.is_empty() {
+        if !text.is_empty() && index < MAX_CHOICES {
             self.answered(t_ns);
-            if let Some(choice) = self.choice(index) {
-                choice.text.push(text, policy);
-            }
+            self.choices.entry(index).or_default().text.push(text, self.policy);
         }
     }
 
     fn add_reasoning(&mut self, index: u32, text: &str, t_ns: Option<u64>) {
-        let policy = self.policy;
-        if !text.is_empty() {
+        if !text.is_empty() && index < MAX_CHOICES {
             self.first_content_ns = self.first_content_ns.or(t_ns);
             self.first_reasoning_ns = self.first_reasoning_ns.or(t_ns);
-            if let Some(choice) = self.choice(index) {
-                choice.reasoning.push(text, policy);
-            }
+            self.choices.entry(index).or_default().reasoning.push(text, self.policy);
         }
     }
 
     fn stopped(&mut self, index: u32, reason: Option<String>) {
-        if let Some(reason) = reason
-            && let Some(choice) = self.choice(index)
-        {
-            choice.finish_reason = Some(reason);
+        if let Some(reason) = reason.filter(|_| index < MAX_CHOICES) {
+            self.choices.entry(index).or_default().finish_reason = Some(reason);
         }
     }
 
@@ -306,10 +175,10 @@ impl Answer {
     /// said. `only_reasoning`: the reasoning parts alone.
     #[must_use]
     pub fn messages(&self, only_reasoning: bool) -> Option<(String, Option<u64>)> {
-        let mut writer = Writer::new(self.policy);
         if !self.policy.capture {
             return None;
         }
+        let mut writer = Writer::new(self.policy);
         let mut messages = Vec::new();
         for choice in self.choices.values() {
             let mut parts = Vec::new();
@@ -335,14 +204,4 @@ impl Answer {
         }
         (!messages.is_empty()).then(|| (Value::Array(messages).to_string(), writer.longest_cut()))
     }
-}
-
-/// The class of an error; its message may carry content and is not kept.
-fn error_class(error: &Value) -> String {
-    let field = |key: &str| match error.get(key) {
-        Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),
-        Some(Value::Number(code)) => Some(code.to_string()),
-        _ => None,
-    };
-    field("type").or_else(|| field("code")).unwrap_or_else(|| "error".to_owned())
 }

@@ -29,6 +29,10 @@ pub struct Asked {
     pub frequency_penalty: Option<f64>,
     /// Presence penalty.
     pub presence_penalty: Option<f64>,
+    /// Length of the vectors that were asked for.
+    pub dimensions: Option<i64>,
+    /// How vectors shall be encoded.
+    pub encoding: Option<String>,
     /// Stop strings; empty while content is off.
     pub stop: Vec<String>,
     /// Whether it has chat messages.
@@ -48,8 +52,8 @@ impl Asked {
     #[must_use]
     pub fn parse(bytes: &[u8], policy: ContentPolicy) -> Self {
         let Some(body) = json::parse(bytes) else { return Self::default() };
-        // `/generate` has its parameters in an object of their own.
-        let sampling = body.get("sampling_params");
+        // `/generate` has its parameters in an object of their own, a batch in a list of them.
+        let sampling = body.get("sampling_params").map(|own| own.get(0).unwrap_or(own));
         let field = |key: &str| body.get(key).or_else(|| sampling?.get(key)).filter(|v| !v.is_null());
         let int = |key: &str| field(key).and_then(Value::as_i64);
         let float = |key: &str| field(key).and_then(Value::as_f64);
@@ -65,12 +69,13 @@ impl Asked {
             seed: int("seed"),
             frequency_penalty: float("frequency_penalty"),
             presence_penalty: float("presence_penalty"),
+            dimensions: int("dimensions"),
+            encoding: field("encoding_format").and_then(Value::as_str).map(str::to_owned),
             is_chat: body.get("messages").is_some_and(Value::is_array),
             ..Self::default()
         };
         if policy.capture {
-            let stop = stop_strings(field("stop").or_else(|| field("stop_sequences")));
-            asked.stop = stop.iter().map(|text| policy.clean(text).into_owned()).collect();
+            asked.stop = stop_strings(field("stop").or_else(|| field("stop_sequences")), policy);
             asked.take_content(&body, policy);
         }
         asked
@@ -89,10 +94,12 @@ impl Asked {
     }
 }
 
-fn stop_strings(stop: Option<&Value>) -> Vec<String> {
+fn stop_strings(stop: Option<&Value>, policy: ContentPolicy) -> Vec<String> {
     match stop {
-        Some(Value::String(one)) => vec![one.clone()],
-        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        Some(Value::String(one)) => vec![policy.clean(one).into_owned()],
+        Some(Value::Array(list)) => {
+            list.iter().filter_map(Value::as_str).map(|one| policy.clean(one).into_owned()).collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -102,13 +109,14 @@ fn input(body: &Value, writer: &mut Writer) -> Option<Value> {
     if let Some(messages) = body.get("messages").and_then(Value::as_array) {
         return Some(messages.iter().map(|m| writer.chat(m)).collect());
     }
-    if let (Some(query), Some(documents)) = (body.get("query"), body.get("documents")) {
+    let any = |keys: &[&str]| keys.iter().filter_map(|key| body.get(*key)).find(|v| !v.is_null());
+    // What is ranked, in the words of every version of the rerank and score routes.
+    let query = any(&["query", "queries", "text_1", "data_1"]);
+    let documents = any(&["documents", "items", "text_2", "data_2"]);
+    if let (Some(query), Some(documents)) = (query, documents) {
         return Some(pair(writer, query, documents));
     }
-    if let (Some(one), Some(two)) = (body.get("text_1"), body.get("text_2")) {
-        return Some(pair(writer, one, two));
-    }
-    let prompt = ["prompt", "input", "text"].iter().find_map(|key| body.get(*key)).filter(|p| !p.is_null());
+    let prompt = any(&["prompt", "input", "text", "texts", "inputs"]);
     match (prompt, body.get("input_ids").or_else(|| body.get("prompt_token_ids"))) {
         (Some(prompt), _) => Some(prompts(writer, prompt)),
         (None, Some(ids)) => Some(prompts(writer, ids)),

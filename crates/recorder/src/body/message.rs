@@ -27,9 +27,9 @@ impl Writer {
 
     /// A text that was gathered piece by piece.
     pub fn gathered(&mut self, text: &Text) -> String {
-        let (marked, cut) = text.marked(self.policy);
+        let (text, cut) = text.marked(self.policy);
         self.longest_cut = self.longest_cut.max(cut);
-        marked
+        text
     }
 
     /// A text, cut where it is too long.
@@ -39,11 +39,22 @@ impl Writer {
 
     /// Any JSON: as it is, or its text cut where that is too long.
     pub fn json(&mut self, value: &Value) -> Value {
-        let value = self.policy.redaction.map_or_else(|| value.clone(), |redaction| redaction.value(value));
+        let value = self.word(Some(value));
         let policy = ContentPolicy { redaction: None, ..self.policy };
         let (marked, cut) = Text::of(&value.to_string(), policy).marked(policy);
         self.longest_cut = self.longest_cut.max(cut);
         if cut.is_some() { Value::String(marked) } else { value }
+    }
+
+    /// What is short by its nature: a role, a name, an id.
+    fn word(&self, value: Option<&Value>) -> Value {
+        let Some(value) = value else { return Value::Null };
+        self.policy.redaction.map_or_else(|| value.clone(), |redaction| redaction.value(value))
+    }
+
+    /// A name or an id: never cut, since a part of it names nothing.
+    fn named(&self, name: &str) -> Value {
+        self.word(Some(&name.into()))
     }
 
     /// A message with one text part.
@@ -51,9 +62,25 @@ impl Writer {
         json!({"role": role, "parts": [{"type": "text", "content": self.text(text)}]})
     }
 
-    /// A chat message of the OpenAI or Anthropic shape.
+    /// A message of the chat, messages or responses routes, or an item of the last.
     pub fn chat(&mut self, message: &Value) -> Value {
-        let role = message.get("role").and_then(Value::as_str).unwrap_or("user");
+        let text = |key: &str| message.get(key).and_then(Value::as_str);
+        match text("type") {
+            Some("function_call" | "custom_tool_call") => {
+                json!({"role": "assistant", "parts": [self.tool_call(message)]})
+            }
+            Some("function_call_output" | "custom_tool_call_output") => {
+                let id = text("call_id").unwrap_or_default();
+                json!({"role": "tool", "parts": [self.tool_response(id, message.get("output"))]})
+            }
+            Some("reasoning") => json!({"role": "assistant", "parts": self.reasoning(message)}),
+            _ => self.turn(message),
+        }
+    }
+
+    fn turn(&mut self, message: &Value) -> Value {
+        let role = message.get("role").filter(|role| role.is_string());
+        let role = role.map_or_else(|| "user".into(), |role| self.word(Some(role)));
         let mut parts = Vec::new();
         for key in ["reasoning", "reasoning_content"] {
             if let Some(text) = message.get(key).and_then(Value::as_str).filter(|_| parts.is_empty()) {
@@ -62,12 +89,24 @@ impl Writer {
         }
         match message.get("tool_call_id").and_then(Value::as_str) {
             Some(id) => parts.push(self.tool_response(id, message.get("content"))),
-            None => self.content(message.get("content"), &mut parts),
+            // An input of SGLang's embeddings has its text beside its image.
+            None => self.content(message.get("content").or_else(|| message.get("text")), &mut parts),
         }
         for call in message.get("tool_calls").and_then(Value::as_array).into_iter().flatten() {
             parts.push(self.tool_call(call));
         }
         json!({"role": role, "parts": parts})
+    }
+
+    /// Parts of a reasoning item: its text, or else its summary.
+    fn reasoning(&mut self, item: &Value) -> Vec<Value> {
+        let texts = |key: &str| item.get(key).and_then(Value::as_array).into_iter().flatten();
+        let said = |part: &Value| part.get("text").and_then(Value::as_str).map(str::to_owned);
+        let mut all: Vec<String> = texts("content").filter_map(said).collect();
+        if all.is_empty() {
+            all = texts("summary").filter_map(said).collect();
+        }
+        all.iter().map(|text| json!({"type": "reasoning", "content": self.text(text)})).collect()
     }
 
     /// Parts of a message's content: a text, or a list of typed parts.
@@ -90,8 +129,7 @@ impl Writer {
             (Some("thinking"), _) => {
                 json!({"type": "reasoning", "content": self.text(text("thinking").unwrap_or_default())})
             }
-            (Some("tool_use"), _) => json!({"type": "tool_call", "id": part.get("id"), "name": self.name(part),
-                "arguments": part.get("input").map(|v| self.json(v))}),
+            (Some("tool_use"), _) => self.tool_call(part),
             (Some("tool_result"), _) => {
                 self.tool_response(text("tool_use_id").unwrap_or_default(), part.get("content"))
             }
@@ -99,13 +137,16 @@ impl Writer {
                 modality @ ("image" | "audio" | "video") => self.media(modality, part),
                 _ => self.json(part),
             },
-            (None, _) => self.json(part),
+            (None, _) => match text("text") {
+                Some(text) => json!({"type": "text", "content": self.text(text)}),
+                None => self.json(part),
+            },
         }
     }
 
     /// An image, audio or video: where it is, never its bytes.
     fn media(&mut self, modality: &str, part: &Value) -> Value {
-        let source = ["image_url", "audio_url", "video_url"].iter().find_map(|k| part.get(*k));
+        let source = ["image_url", "audio_url", "video_url", "source"].iter().find_map(|k| part.get(*k));
         let uri = source.and_then(|s| s.get("url").unwrap_or(s).as_str());
         match uri {
             Some(uri) if !uri.starts_with("data:") => {
@@ -113,22 +154,20 @@ impl Writer {
             }
             Some(data) => {
                 let mime = data.split([';', ',']).next().and_then(|head| head.strip_prefix("data:"));
-                json!({"type": "blob", "modality": modality, "mime_type": mime,
+                json!({"type": "blob", "modality": modality, "mime_type": mime.map(|m| self.named(m)),
                     "content": format!("…[cut, {} characters]", data.chars().count())})
             }
             None => json!({"type": "blob", "modality": modality, "content": "…[cut]"}),
         }
     }
 
+    /// A call in the shape of any route.
     fn tool_call(&mut self, call: &Value) -> Value {
         let function = call.get("function").unwrap_or(call);
-        json!({"type": "tool_call", "id": call.get("id"), "name": self.name(function),
-            "arguments": function.get("arguments").map(|v| self.arguments(v))})
-    }
-
-    /// The name of a function.
-    fn name(&self, function: &Value) -> Option<String> {
-        function.get("name").and_then(Value::as_str).map(|name| self.policy.clean(name).into_owned())
+        let arguments = function.get("arguments").or_else(|| function.get("input"));
+        let id = self.word(call.get("call_id").or_else(|| call.get("id")));
+        json!({"type": "tool_call", "id": id, "name": self.word(function.get("name")),
+            "arguments": arguments.map(|v| self.arguments(v))})
     }
 
     /// Arguments come as JSON in a text; whole ones are unpacked.
@@ -148,7 +187,7 @@ impl Writer {
             Some(other) => self.json(other),
             None => Value::Null,
         };
-        json!({"type": "tool_call_response", "id": id, "response": response})
+        json!({"type": "tool_call_response", "id": self.named(id), "response": response})
     }
 
     /// Tool definitions: flat, as the conventions have them.
@@ -157,8 +196,8 @@ impl Writer {
             let function = tool.get("function").unwrap_or(tool);
             let parameters = function.get("parameters").or_else(|| function.get("input_schema"));
             json!({
-                "type": tool.get("type").cloned().unwrap_or_else(|| "function".into()),
-                "name": self.name(function),
+                "type": tool.get("type").map_or_else(|| "function".into(), |kind| self.word(Some(kind))),
+                "name": self.word(function.get("name")),
                 "description": function.get("description").and_then(Value::as_str).map(|d| self.text(d)),
                 "parameters": parameters.map(|p| self.json(p)),
             })
@@ -166,10 +205,13 @@ impl Writer {
         Value::Array(flat.collect())
     }
 
-    /// A gathered tool call of a response.
+    /// A gathered tool call of a response. Patterns see its arguments decoded, where they are whole.
     pub fn gathered_call(&mut self, id: Option<&str>, name: &str, arguments: &Text) -> Value {
-        let text = self.gathered(arguments);
-        let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        json!({"type": "tool_call", "id": id, "name": self.policy.clean(name), "arguments": value})
+        let whole = Some(arguments.kept()).filter(|_| arguments.is_whole());
+        let arguments = match whole.and_then(|text| serde_json::from_str::<Value>(text).ok()) {
+            Some(value) => self.json(&value),
+            None => Value::String(self.gathered(arguments)),
+        };
+        json!({"type": "tool_call", "id": id.map(|id| self.named(id)), "name": self.named(name), "arguments": arguments})
     }
 }

@@ -2,6 +2,7 @@
 //! embedding and `/generate` routes, in one type, since each is recognised by the fields that it has.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 /// A response body, or one chunk of a streamed one.
@@ -34,36 +35,46 @@ pub struct Piece {
     pub stop_reason: Option<String>,
     /// Text of `/generate`.
     pub text: Option<Value>,
-    /// What `/generate` tells beside its text.
+    /// Its tokens: all so far, or those of this piece.
+    pub output_ids: Option<Vec<IgnoredAny>>,
+    /// What `/generate` and its like say of an answer.
     pub meta_info: Option<MetaInfo>,
-    /// Place of the answer among several, in a stream of `/generate`.
+    /// Index of an answer of `/generate` in its batch, or of a content block of the messages route.
     pub index: Option<u32>,
+    /// Index of an item of the responses route.
+    pub output_index: Option<u32>,
+    /// An item that begins in an event of the responses route.
+    pub item: Option<Value>,
+    /// A block that begins in an event of the messages route.
+    pub content_block: Option<Value>,
+    /// Vectors, scores or classes.
+    pub data: Option<Value>,
+    /// Ranked documents.
+    pub results: Option<Value>,
+    /// Scores (SGLang).
+    pub scores: Option<Value>,
+    /// Score of one document (SGLang).
+    pub score: Option<f64>,
+    /// One vector (SGLang).
+    pub embedding: Option<Value>,
 }
 
-/// `meta_info` of SGLang's `/generate` (`TokenizerManager._handle_batch_output`).
+/// What SGLang's native routes say of one answer.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct MetaInfo {
-    /// The engine's id.
+    /// The engine's request id.
     pub id: Option<String>,
-    /// Why it ended; null while it goes on.
-    pub finish_reason: Option<MetaReason>,
+    /// Why it ended: an object with `type`, or a text in old versions.
+    pub finish_reason: Option<Value>,
     /// Prompt tokens.
     pub prompt_tokens: Option<u64>,
-    /// Tokens so far.
+    /// Generated tokens so far.
     pub completion_tokens: Option<u64>,
-    /// Prompt tokens from the cache.
+    /// Of the prompt's, from the prefix cache.
     pub cached_tokens: Option<u64>,
-    /// Of the tokens, those spent on reasoning.
+    /// Of the generated, spent on reasoning.
     pub reasoning_tokens: Option<u64>,
-}
-
-/// Why an answer of `/generate` ended.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct MetaReason {
-    /// `stop`, `length` or `abort`.
-    pub r#type: Option<String>,
 }
 
 /// Head of a message; in other bodies `message` is a text.
@@ -73,7 +84,7 @@ pub enum PieceHead {
     /// The message.
     Piece(Box<Piece>),
     /// Something else.
-    Other(serde::de::IgnoredAny),
+    Other(IgnoredAny),
 }
 
 /// One choice.
@@ -115,7 +126,7 @@ pub enum Content {
     /// Text.
     Text(String),
     /// Other parts.
-    Other(serde::de::IgnoredAny),
+    Other(IgnoredAny),
 }
 
 /// A tool call, or a piece of one.
@@ -149,7 +160,7 @@ pub enum Delta {
     /// A block's delta of the messages route.
     Block(Block),
     /// Something else.
-    Other(serde::de::IgnoredAny),
+    Other(IgnoredAny),
 }
 
 /// A block's delta.
@@ -160,6 +171,8 @@ pub struct Block {
     pub text: Option<String>,
     /// Reasoning.
     pub thinking: Option<String>,
+    /// A piece of a tool call's arguments.
+    pub partial_json: Option<String>,
     /// Why the message stopped.
     pub stop_reason: Option<String>,
 }
@@ -180,8 +193,60 @@ pub struct Usage {
     /// Details of the output.
     #[serde(alias = "output_tokens_details")]
     pub completion_tokens_details: Option<UsageDetails>,
-    /// Spent on reasoning, as SGLang tells it beside the details.
+    /// Spent on reasoning, beside the details (SGLang).
     pub reasoning_tokens: Option<u64>,
+    /// From the prefix cache (messages route).
+    pub cache_read_input_tokens: Option<u64>,
+}
+
+impl Usage {
+    /// What a later report says, and what it leaves unsaid as it was known before.
+    #[must_use]
+    pub fn or(self, known: Self) -> Self {
+        Self {
+            prompt_tokens: self.prompt_tokens.or(known.prompt_tokens),
+            completion_tokens: self.completion_tokens.or(known.completion_tokens),
+            prompt_tokens_details: self.prompt_tokens_details.or(known.prompt_tokens_details),
+            completion_tokens_details: self.completion_tokens_details.or(known.completion_tokens_details),
+            reasoning_tokens: self.reasoning_tokens.or(known.reasoning_tokens),
+            cache_read_input_tokens: self.cache_read_input_tokens.or(known.cache_read_input_tokens),
+        }
+    }
+
+    /// The sum of two answers of one batch.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        let sum = |a: Option<u64>, b: Option<u64>| a.map(|a| a.saturating_add(b.unwrap_or(0))).or(b);
+        let cached_tokens = sum(self.cached(), other.cached());
+        let details = UsageDetails { cached_tokens, reasoning_tokens: None };
+        Self {
+            prompt_tokens: sum(self.prompt_tokens, other.prompt_tokens),
+            completion_tokens: sum(self.completion_tokens, other.completion_tokens),
+            prompt_tokens_details: cached_tokens.map(|_| details),
+            completion_tokens_details: None,
+            reasoning_tokens: sum(self.reasoning(), other.reasoning()),
+            cache_read_input_tokens: None,
+        }
+    }
+
+    /// Prompt tokens. The messages route counts those from the cache apart.
+    #[must_use]
+    pub fn prompt(&self) -> Option<u64> {
+        self.prompt_tokens.map(|n| n.saturating_add(self.cache_read_input_tokens.unwrap_or(0)))
+    }
+
+    /// Prompt tokens from the prefix cache.
+    #[must_use]
+    pub fn cached(&self) -> Option<u64> {
+        self.prompt_tokens_details.and_then(|d| d.cached_tokens).or(self.cache_read_input_tokens)
+    }
+
+    /// Generated tokens spent on reasoning. SGLang says 0 also where nothing was looked for.
+    #[must_use]
+    pub fn reasoning(&self) -> Option<u64> {
+        let detail = self.completion_tokens_details.and_then(|d| d.reasoning_tokens);
+        detail.or(self.reasoning_tokens.filter(|&n| n > 0))
+    }
 }
 
 /// Details of a token count.
@@ -192,39 +257,4 @@ pub struct UsageDetails {
     pub cached_tokens: Option<u64>,
     /// Spent on reasoning.
     pub reasoning_tokens: Option<u64>,
-}
-
-impl From<&MetaInfo> for Usage {
-    fn from(told: &MetaInfo) -> Self {
-        let details = |cached_tokens, reasoning_tokens| UsageDetails { cached_tokens, reasoning_tokens };
-        Self {
-            prompt_tokens: told.prompt_tokens,
-            completion_tokens: told.completion_tokens,
-            prompt_tokens_details: told.cached_tokens.map(|n| details(Some(n), None)),
-            completion_tokens_details: told.reasoning_tokens.map(|n| details(None, Some(n))),
-            reasoning_tokens: None,
-        }
-    }
-}
-
-impl Usage {
-    /// The counts of two answers together.
-    #[must_use]
-    pub fn plus(self, other: Self) -> Self {
-        let sum = |a: Option<u64>, b: Option<u64>| a.map_or(b, |a| Some(a.saturating_add(b.unwrap_or(0))));
-        let details = |a: Option<UsageDetails>, b: Option<UsageDetails>| match (a, b) {
-            (Some(a), Some(b)) => Some(UsageDetails {
-                cached_tokens: sum(a.cached_tokens, b.cached_tokens),
-                reasoning_tokens: sum(a.reasoning_tokens, b.reasoning_tokens),
-            }),
-            (a, b) => a.or(b),
-        };
-        Self {
-            prompt_tokens: sum(self.prompt_tokens, other.prompt_tokens),
-            completion_tokens: sum(self.completion_tokens, other.completion_tokens),
-            prompt_tokens_details: details(self.prompt_tokens_details, other.prompt_tokens_details),
-            completion_tokens_details: details(self.completion_tokens_details, other.completion_tokens_details),
-            reasoning_tokens: sum(self.reasoning_tokens, other.reasoning_tokens),
-        }
-    }
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use percent_encoding::percent_decode_str;
 use regex::Regex;
 use serde::Deserialize;
 use serde_json::Value;
@@ -59,6 +60,9 @@ impl Redaction {
                 Pattern::With { pattern, replacement } => (pattern, replacement),
             };
             let regex = Regex::new(&pattern).map_err(|_| format!("a pattern is no regular expression: {name}"))?;
+            if regex.is_match("") {
+                return Err(format!("a pattern matches the empty text: {name}"));
+            }
             Ok((regex, replacement))
         });
         Ok(Self { patterns: compiled.collect::<Result<_, String>>()? })
@@ -74,6 +78,17 @@ impl Redaction {
             }
         }
         clean
+    }
+
+    /// The query of a URL; decoded where only that shows what has to go.
+    #[must_use]
+    pub fn query(&self, query: &str) -> String {
+        let spaced = query.replace('+', " ");
+        let decoded = percent_decode_str(&spaced).decode_utf8_lossy();
+        match self.text(&decoded) {
+            Cow::Owned(clean) => clean,
+            Cow::Borrowed(_) => self.text(query).into_owned(),
+        }
     }
 
     /// The same for every text inside a value; names of fields, too, may carry what was said.
@@ -122,11 +137,19 @@ mod tests {
     }
 
     #[test]
+    fn a_query_is_looked_at_also_as_it_is_meant() {
+        let redaction = Redaction::parse(FILE).unwrap();
+        assert_eq!(redaction.query("to=a%40b.cd&n=1"), "to=[redacted:email]&n=1");
+        assert_eq!(redaction.query("n=a%20b"), "n=a%20b");
+    }
+
+    #[test]
     fn a_file_that_cannot_be_used_says_why_and_quotes_no_pattern() {
         for (text, why) in [
             ("patterns = 1", "it is no TOML with [patterns]"),
             ("[patterns]\n", "it has no patterns"),
             ("[patterns]\nbad = 's3cret('\n", "a pattern is no regular expression: bad"),
+            ("[patterns]\nany = 'a*'\n", "a pattern matches the empty text: any"),
             ("[other]\n", "it is no TOML with [patterns]"),
         ] {
             let error = Redaction::parse(text).unwrap_err();

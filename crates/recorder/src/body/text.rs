@@ -61,15 +61,16 @@ impl Text {
         }
     }
 
-    /// What `whole` adds, where it repeats the text from its beginning; else all of it is new.
+    /// What was kept of it, as it came.
     #[must_use]
-    pub fn added<'t>(&self, whole: &'t str) -> &'t str {
-        if !whole.starts_with(&self.kept) {
-            return whole;
-        }
-        let known = usize::try_from(self.chars).unwrap_or(usize::MAX);
-        let end = whole.char_indices().nth(known).map_or(whole.len(), |(at, _)| at);
-        whole.get(end..).unwrap_or_default()
+    pub fn kept(&self) -> &str {
+        &self.kept
+    }
+
+    /// Whether all of it was kept.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.chars == self.kept_chars as u64
     }
 
     /// Whether nothing was ever pushed.
@@ -131,16 +132,5 @@ mod tests {
         let mut text = Text::of("a sk-ab", policy);
         text.push("cdef b", policy);
         assert_eq!(text.marked(policy), ("a [red…[cut, 12 characters]".to_owned(), Some(13)));
-    }
-
-    #[test]
-    fn a_stream_that_repeats_its_text_adds_only_what_is_new() {
-        let mut text = Text::default();
-        for whole in ["He", "Hello", "Hello"] {
-            let added = text.added(whole).to_owned();
-            text.push(&added, ContentPolicy { max_chars: 99, ..FOUR });
-        }
-        assert_eq!(text.kept, "Hello");
-        assert_eq!(text.added("other"), "other");
     }
 }

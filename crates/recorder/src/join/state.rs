@@ -27,8 +27,22 @@ impl Open {
 
     /// Whether all its sequences ended.
     pub(super) fn is_over(&self) -> bool {
-        self.request.sequences.iter().all(Sequence::is_ended)
+        let all = &self.request.sequences;
+        all.iter().all(|s| s.is_ended() || is_only_parent(s, all))
     }
+}
+
+/// Whether a sequence stands for others that the engine made of it, and was never computed itself.
+fn is_only_parent(sequence: &Sequence, all: &[Sequence]) -> bool {
+    let untouched = sequence.parent_id.is_empty() && sequence.steps == 0 && sequence.tokens.count() == 0;
+    untouched && all.len() > 1 && all.iter().any(|child| child.parent_id == sequence.internal_id)
+}
+
+/// Take out parents that only stand for their children; returns them.
+pub(super) fn take_parents(sequences: &mut Vec<Sequence>) -> Vec<Sequence> {
+    let (parents, computed) = sequences.iter().cloned().partition(|s| is_only_parent(s, sequences));
+    *sequences = computed;
+    parents
 }
 
 /// How a sequence ended for which no record says it, and whether that is known well.

@@ -1,6 +1,7 @@
 //! The operation span (`chat {model}` and its like) and the reasoning span under it.
 
 use opentelemetry_proto::tonic::trace::v1::Span;
+use serde_json::{Value, json};
 use tachograph_schema::attribute as name;
 use tachograph_schema::otlp::Attributes;
 
@@ -37,6 +38,7 @@ pub(super) fn span(
     parameters(request, settings, &mut attributes);
     answer(request, operation, &mut attributes);
     figures(request, &mut attributes);
+    pooled(request, &mut attributes);
     messages(request, &mut attributes);
     let (outcome, error) = request.outcome();
     if let Some(error) = &error {
@@ -123,6 +125,20 @@ fn figures(request: &Request, attributes: &mut Attributes) {
     }
 }
 
+/// What embeddings and rankings have in place of text.
+fn pooled(request: &Request, attributes: &mut Attributes) {
+    let (asked, answer) = (&request.asked, &request.answer);
+    // The end of a body that was cut may go through a vector.
+    let seen = answer.dimensions.filter(|_| request.edge.response_cut().is_none());
+    let dimensions = asked.dimensions.or(seen.and_then(|n| i64::try_from(n).ok()));
+    let documents = answer.scores.iter().map(|s| json!({"id": s.index.to_string(), "score": s.score}));
+    let documents: Vec<_> = documents.collect();
+    attributes
+        .set(name::ENCODING_FORMATS, asked.encoding.clone().map(|format| vec![format]))
+        .set(name::DIMENSIONS, dimensions)
+        .set(name::DOCUMENTS, (!documents.is_empty()).then(|| Value::Array(documents).to_string()));
+}
+
 fn messages(request: &Request, attributes: &mut Attributes) {
     let asked = &request.asked;
     let (output, output_cut) = request.answer.messages(false).unzip();
@@ -131,7 +147,9 @@ fn messages(request: &Request, attributes: &mut Attributes) {
         .set(name::OUTPUT_MESSAGES, output)
         .set(name::SYSTEM_INSTRUCTIONS, asked.system.clone())
         .set(name::TOOL_DEFINITIONS, asked.tools.clone())
-        .set(name::CONTENT_LENGTH, asked.cut_length.max(output_cut.flatten()));
+        .set(name::CONTENT_LENGTH, asked.cut_length.max(output_cut.flatten()))
+        .set(name::REQUEST_BODY_CUT, request.edge.request_cut())
+        .set(name::RESPONSE_BODY_CUT, request.edge.response_cut());
 }
 
 /// From the first reasoning to the first answer; where the response was not streamed, from the first token to the
@@ -142,15 +160,17 @@ pub(super) fn reasoning(builder: &Builder<'_>, request: &Request, parent: [u8; 8
         return None;
     }
     let tokens = RequestFigures::of(request).reasoning_tokens;
-    let frame = match answer.first_reasoning_ns {
-        Some(first_ns) => whole.clip(first_ns, answer.first_answer_ns.unwrap_or(whole.end_ns)),
+    let (first_ns, answer_ns, end_ns) = match answer.first_reasoning_ns {
+        Some(first_ns) => (first_ns, answer.first_answer_ns, answer.first_answer_ns.unwrap_or(whole.end_ns)),
         None => {
             let times = &request.sequences.first()?.tokens;
             let counted_ns = tokens.filter(|&n| n > 0).and_then(|n| times.time_ns(n - 1));
-            whole.clip(times.first_ns()?, counted_ns.or(times.last_ns())?)
+            let answer_ns = tokens.and_then(|n| times.time_ns(n));
+            (times.first_ns()?, answer_ns, counted_ns.or(times.last_ns())?)
         }
     };
-    let mut span = builder.span(name::span::REASONING, builder.id("reasoning", 0, 0), Some(parent), frame);
+    let id = builder.id(name::span::REASONING, 0, 0);
+    let mut span = builder.span(name::span::REASONING, id, Some(parent), whole.clip(first_ns, end_ns));
     let (output, cut) = answer.messages(true).unzip();
     let since_start = |t_ns: u64| seconds(request.start_ns, t_ns);
     let mut attributes = Attributes::default();
@@ -158,11 +178,8 @@ pub(super) fn reasoning(builder: &Builder<'_>, request: &Request, parent: [u8; 8
         .set(name::OUTPUT_MESSAGES, output)
         .set(name::CONTENT_LENGTH, cut.flatten())
         .set(name::REASONING_TOKENS, tokens)
-        .set(name::TIME_TO_FIRST_REASONING, answer.first_reasoning_ns.map(since_start))
-        .set(
-            name::TIME_TO_FIRST_ANSWER,
-            answer.first_answer_ns.filter(|_| answer.first_reasoning_ns.is_some()).map(since_start),
-        );
+        .set(name::TIME_TO_FIRST_REASONING, since_start(first_ns))
+        .set(name::TIME_TO_FIRST_ANSWER, answer_ns.map(since_start));
     span.attributes = attributes.0;
     Some(span)
 }
