@@ -88,6 +88,7 @@ fn pytest(dev: &Venv, agent: &Venv) -> Command {
 fn end_to_end(dev: &Venv, agent: &Venv) -> Result<()> {
     let root = place::root();
     step::run("install Chromium", Command::new("bash").arg(root.join("e2e/install-browser.sh")))?;
+    step::run("install Prometheus", Command::new("bash").arg(root.join("e2e/install-prometheus.sh")))?;
     let engine = engine::vllm()?.launch(0)?;
     let data = place::scratch().join("e2e-data");
     if data.exists() {
