@@ -67,7 +67,7 @@ fn row(key: Key, points: &[Latest], to_ns: i64, figures: &Figures) -> Option<Eng
     Some(EngineRow {
         engine_index,
         model: newest.model.clone(),
-        line: line(newest, points)?,
+        line: line(newest, points),
         version: newest.of_resource(attribute::ENGINE_VERSION),
         host: newest.of_resource(attribute::HOST_NAME),
         running: level(RUNNING),
@@ -82,20 +82,20 @@ fn row(key: Key, points: &[Latest], to_ns: i64, figures: &Figures) -> Option<Eng
 }
 
 /// What the sender says it is, or else whose metrics it has.
-fn line(newest: &Latest, points: &[Latest]) -> Option<EngineLine> {
+fn line(newest: &Latest, points: &[Latest]) -> EngineLine {
     let provider = newest.of_resource(attribute::PROVIDER);
     let generation = newest.of_resource(attribute::ENGINE_GENERATION);
     match (provider.as_deref(), generation.as_deref()) {
-        (Some("sglang"), _) => Some(EngineLine::Sglang),
-        (Some("vllm"), Some("v0")) => Some(EngineLine::VllmV0),
-        (Some("vllm"), Some("v1")) => Some(EngineLine::VllmV1),
+        (Some("sglang"), _) => EngineLine::Sglang,
+        (Some("vllm"), Some("v0")) => EngineLine::VllmV0,
+        (Some("vllm"), Some("v1")) => EngineLine::VllmV1,
         _ => {
-            let lines = points.iter().filter_map(|p| ALL.iter().find(|m| m.name == p.name)?.engines.first().copied());
             let own = points.iter().find_map(|p| match ALL.iter().find(|m| m.name == p.name)?.engines {
-                [line] => Some(*line),
+                [line] => Some(EngineLine::from(*line)),
                 _ => None,
             });
-            own.or_else(|| lines.last()).map(EngineLine::from)
+            // Of what is read here only vLLM's count of steps has two lines; V1 is the one that is still made.
+            own.unwrap_or(EngineLine::VllmV1)
         }
     }
 }
