@@ -427,8 +427,8 @@ impl Join {
         request.end_ns = http_end_ns.unwrap_or(last_ns.max(last_end_ns)).max(request.start_ns);
         request.closed = closed;
         request.answer.end(u32::try_from(request.choices()).unwrap_or(1));
-        // Where there is one sequence the client was told how many tokens its answer has, if it was told to the end. The
-        // scheduler runs ahead only of a stop string; what some engines say of other answers is too little.
+        // Where there is one sequence the client was told how many tokens its answer has, if it was told to the end.
+        // The scheduler runs ahead only of a stop string; what some engines say of other answers is too little.
         let told = request.answer.usage.completion_tokens.filter(|&n| n > 0);
         let whole = !disconnected && closed.is_none() && request.edge.response_cut().is_none();
         if let ([only], Some(told), true) = (request.sequences.as_mut_slice(), told, whole)

@@ -212,6 +212,7 @@ impl Writer {
             Some(value) => self.json(&value),
             None => Value::String(self.gathered(arguments)),
         };
-        json!({"type": "tool_call", "id": id.map(|id| self.named(id)), "name": self.named(name), "arguments": arguments})
+        let id = id.map(|id| self.named(id));
+        json!({"type": "tool_call", "id": id, "name": self.named(name), "arguments": arguments})
     }
 }
