@@ -30,6 +30,8 @@ CHAT = "/v1/chat/completions"
 CONTROL_S = 10
 """How long a switch, an export or an end may take: far above what it does."""
 STANDSTILL_S = 30
+OPEN_S = 0.5
+"""A request is open by then, and a long one is by far not at its end."""
 ABORTS = 14
 """More than the faults after which a hook is taken out."""
 STREAMS = 8
@@ -197,7 +199,8 @@ def test_of_an_unknown_version_what_is_there_is_observed_and_what_is_not_is_said
     assert [problem for problem in found["problems"] if problem.startswith("not observed")] == [
         "not observed: preemptions"
     ]
-    eventually("a whole request", lambda: whole(sink, chat(guest)))
+    seen = chat(guest)
+    eventually("a whole request", lambda: whole(sink, seen))
 
 
 def test_switched_off_at_run_time_it_records_nothing_and_switched_on_again_whole_requests(
@@ -205,7 +208,7 @@ def test_switched_off_at_run_time_it_records_nothing_and_switched_on_again_whole
 ) -> None:
     with ThreadPoolExecutor(1) as pool:
         open_one = pool.submit(send, "127.0.0.1", guest.port, "open", CHAT, _long_stream())
-        time.sleep(2)
+        time.sleep(OPEN_S)
         assert "recording is off" in tachograph(agent, base, "control", "off")
         eventually("the switch", lambda: not launch(agent, base)["status"]["enabled"])
         unseen = [chat(guest) for _ in range(3)]

@@ -19,6 +19,7 @@ from conftest import place
 from process import Engine, Process, free_port
 from sink import Sink, attributes
 
+START_S = 30
 SCRAPE_S = 1
 SETTLED_S = 4
 """Three reports and three scrapes after the last request."""
@@ -44,7 +45,12 @@ scrape_configs:
         """Start it and wait."""
         flags = [f"--config.file={self.directory}/prometheus.yml", f"--storage.tsdb.path={self.directory}/data"]
         self.spawn(["prometheus", *flags, f"--web.listen-address={self.url.removeprefix('http://')}"], {})
-        self.wait_until(f"{self.url}/-/ready", 30)
+        self.wait_until(f"{self.url}/-/ready", START_S)
+        until = time.monotonic() + START_S
+        # It takes up its targets some seconds after it is ready.
+        while [target["health"] for target in self.get("targets")["activeTargets"]] != ["up"]:
+            assert time.monotonic() < until, self.get("targets")
+            time.sleep(0.2)
 
     def get(self, path: str, **query: str) -> Any:
         """An answer of its API."""
