@@ -124,12 +124,13 @@ test('ten thousand rows scroll, sort and filter', async ({ page }) => {
   expect(await rows(page).count(), 'only what is seen is in the page').toBeLessThan(100);
   for (const share of [0.25, 0.5, 1]) {
     await grid.evaluate((node, part) => (node.scrollTop = node.scrollHeight * part), share);
-    const inside = await grid.evaluate((node) => {
-      const { top, bottom } = node.getBoundingClientRect();
-      const found = document.elementFromPoint(node.getBoundingClientRect().left + 60, (top + bottom) / 2);
-      return found?.closest('[role=row]')?.getAttribute('aria-rowindex') ?? null;
-    });
-    await expect.poll(() => inside, 'a row stands where one looks').not.toBeNull();
+    const inside = () =>
+      grid.evaluate((node) => {
+        const { top, bottom } = node.getBoundingClientRect();
+        const found = document.elementFromPoint(node.getBoundingClientRect().left + 60, (top + bottom) / 2);
+        return found?.closest('[role=row]')?.getAttribute('aria-rowindex') ?? null;
+      });
+    await expect.poll(inside, 'a row stands where one looks').not.toBeNull();
   }
   await grid.getByRole('button', { name: 'E2E' }).click();
   await expect(grid.getByRole('columnheader', { name: 'E2E' })).toHaveAttribute('aria-sort', 'descending');

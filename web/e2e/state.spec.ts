@@ -55,13 +55,14 @@ test('a server that goes away leaves the rows in place and says so', async ({ pa
 for (const theme of THEMES) {
   test(`a server that has nothing yet says how to attach an engine, in ${theme}`, async ({ page }) => {
     await page.emulateMedia({ colorScheme: theme });
+    const { grpc } = ((await (await page.request.get('/api/status')).json()) as Status).otlp;
     await page.route('**/api/status', async (route) => {
       const status = (await (await route.fetch()).json()) as Status;
       await route.fulfill({ json: { ...status, stored: {}, last_received_ms: null } });
     });
     await page.goto('/');
     await expect(page.getByText('tachograph-instrument vllm serve').first()).toBeVisible();
-    await expect(page.getByText(':4317').first()).toBeVisible();
+    await expect(page.getByText(grpc).first()).toBeVisible();
     await expectAccessible(page);
     await screenshot(page, `empty-${theme}`);
   });
