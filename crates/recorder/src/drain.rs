@@ -18,6 +18,9 @@ const KEEP_BYTES: usize = 1 << 20;
 /// How often a file that cannot be opened is tried again before it is reported: it may still be being made.
 const MAX_OPEN_ATTEMPTS: u32 = 5;
 
+/// What a process that runs the scheduler is called.
+pub const CORE_ROLE: &str = "engine_core";
+
 /// A ring that is read.
 struct Ring {
     source: Source,
@@ -133,6 +136,11 @@ impl Drain {
             round: Round::default(),
             suppressed: false,
         }
+    }
+
+    /// A ring belongs to an engine core, as an earlier recorder knew.
+    pub fn set_core(&mut self, source: Source) {
+        self.rings.iter_mut().filter(|ring| ring.source == source).for_each(|ring| ring.is_core = true);
     }
 
     /// Switch the rings off or on, those found later too.
@@ -253,7 +261,7 @@ fn drain_ring(ring: &mut Ring, round: &mut Round, health: &Health) -> bool {
         let mut is_core = ring.is_core;
         let drained = ring.reader.drain(SLICE_RECORDS, |record| {
             if let Record::Process(process) = &record {
-                is_core = process.role == "engine_core";
+                is_core = process.role == CORE_ROLE;
             }
             round.push(source, &record);
         });

@@ -9,7 +9,10 @@ use tachograph_schema::attribute as name;
 use tachograph_schema::otlp::Attributes;
 
 use crate::config::Config;
-use crate::status::EngineStatus;
+use crate::status::{EngineStatus, Status};
+
+/// What a process that answers clients is called.
+const FRONT_ROLE: &str = "api_server";
 
 /// What becomes known of a launch.
 #[derive(Clone, Debug)]
@@ -42,11 +45,23 @@ impl Identity {
         }
     }
 
+    /// Take over what an earlier recorder of the launch knew: the engine says it once.
+    pub fn inherit(&mut self, earlier: &Status) {
+        if let Some(engine) = &earlier.engine {
+            self.provider = Some(engine.name.clone());
+            self.version.clone_from(&engine.version);
+            self.generation.clone_from(&engine.generation);
+        }
+        self.model.clone_from(&earlier.model);
+        let front = earlier.processes.iter().find(|process| process.alive && process.role == FRONT_ROLE);
+        self.pid = front.map(|process| process.pid);
+    }
+
     /// Learn from a record; returns whether it said something new.
     pub fn learn(&mut self, record: &Record<'_>) -> bool {
         match record {
             Record::Process(p) => {
-                let is_front = p.role == "api_server";
+                let is_front = p.role == FRONT_ROLE;
                 let news = self.provider.is_none() || (is_front && self.pid.is_none());
                 if news {
                     self.provider = Some(p.engine.to_owned());

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::clock::{Clock, seconds, wall_now_ns};
 use crate::config::Config;
-use crate::drain::Drain;
+use crate::drain::{CORE_ROLE, Drain};
 use crate::error::Error;
 use crate::export::Exporter;
 use crate::health::{Counts, Health, Unit};
@@ -22,7 +22,7 @@ use crate::prometheus::{Scraped, Scrapes};
 use crate::resource::Identity;
 use crate::sample::Sampler;
 use crate::span::{Level, SpanSettings, spans};
-use crate::status::{Report, Roster};
+use crate::status::{self, Report, Roster};
 use crate::switch::{Switch, Watch};
 
 /// Pause between two looks while records come.
@@ -124,7 +124,9 @@ impl Recorder {
         let exporter = Exporter::start(config, &health, &published)?;
         let token_events = if config.level == Level::Tokens { config.event_limit } else { 0 };
         let keep = Keep { content: config.content, token_events };
-        let identity = Identity::new(config);
+        let mut identity = Identity::new(config);
+        let earlier = status::read(&config.dir).ok();
+        earlier.iter().for_each(|earlier| identity.inherit(earlier));
         let scrapes = listen(config).await;
         let mut report = Report::new(config);
         report.listens(scrapes.as_ref().map(Scrapes::url));
@@ -140,7 +142,7 @@ impl Recorder {
                 content: config.content,
             },
             identity,
-            roster: Roster::default(),
+            roster: earlier.map_or_else(Roster::default, |earlier| Roster::after(earlier.processes)),
             report,
             scrapes,
             pushes: config.metric_exporters.otlp,
@@ -162,7 +164,9 @@ impl Recorder {
         }
         for opened in self.drain.scan()? {
             self.processes += 1;
-            self.roster.open(opened.source, &opened.info);
+            if self.roster.open(opened.source, &opened.info).is_some_and(|process| process.role == CORE_ROLE) {
+                self.drain.set_core(opened.source);
+            }
             self.join.open_source(opened.source, Clock::of(&opened.info), opened.whole);
         }
         self.drain.check_writers();

@@ -56,20 +56,41 @@ impl ProcessSeen {
 #[derive(Debug, Default)]
 pub struct Roster {
     processes: BTreeMap<u32, ProcessSeen>,
+    /// What an earlier recorder of the launch knew of processes whose rings were not found again yet.
+    inherited: Vec<ProcessStatus>,
 }
 
 impl Roster {
-    /// A ring was found.
-    pub fn open(&mut self, source: Source, info: &Info) {
+    /// Of a launch whose earlier recorder died: what its processes said of themselves is said once.
+    #[must_use]
+    pub fn after(processes: Vec<ProcessStatus>) -> Self {
+        Self { processes: BTreeMap::new(), inherited: processes }
+    }
+
+    /// A ring was found; returns its process.
+    pub fn open(&mut self, source: Source, info: &Info) -> Option<&ProcessSeen> {
         if self.processes.len() >= MAX_PROCESSES {
             let gone = self.processes.iter().find(|(_, process)| !process.alive).map(|(id, _)| *id);
             match gone {
                 Some(id) => self.processes.remove(&id),
-                None => return,
+                None => return None,
             };
         }
+        let known = self.inherited.iter().position(|process| process.alive && process.pid == info.pid);
+        let known = known.map(|place| self.inherited.swap_remove(place)).unwrap_or_default();
         let ring = RingStatus { capacity_bytes: info.capacity as u64, ..RingStatus::default() };
-        self.processes.insert(source.0, ProcessSeen { pid: info.pid, alive: true, ring, ..ProcessSeen::default() });
+        let probe = |p: ProbeStatus| (p.name, ProbeSeen { state: p.state, detail: p.detail, faults: p.faults });
+        let process = ProcessSeen {
+            pid: info.pid,
+            role: known.role,
+            python: known.python,
+            alive: true,
+            ring,
+            peak_bytes: 0,
+            probes: known.probes.into_iter().map(probe).collect(),
+        };
+        self.processes.insert(source.0, process);
+        self.processes.get(&source.0)
     }
 
     /// Its process is gone.
@@ -147,5 +168,39 @@ impl Roster {
             probes: seen.probes.iter().map(probe).collect(),
         };
         self.processes().map(process).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // a failed test panics
+
+    use super::*;
+
+    fn ring(pid: u32) -> Info {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = tachograph_ring::Writer::create(dir.path(), 1 << 16).unwrap();
+        Info { pid, ..tachograph_ring::Reader::open(writer.path()).unwrap().info() }
+    }
+
+    #[test]
+    fn a_process_that_an_earlier_recorder_knew_keeps_what_it_said_of_itself() {
+        let probe = |state| ProbeStatus { name: "v1.step".into(), state, detail: "moved".into(), faults: 3 };
+        let process = |pid, alive| ProcessStatus {
+            pid,
+            role: "engine_core".into(),
+            python: "3.12".into(),
+            alive,
+            probes: vec![probe(ProbeState::Removed)],
+            ..ProcessStatus::default()
+        };
+        let mut roster = Roster::after(vec![process(7, true), process(8, false)]);
+        let known = roster.open(Source(0), &ring(7)).unwrap().clone();
+        assert_eq!((known.role.as_str(), known.python.as_str(), known.faults()), ("engine_core", "3.12", 3));
+        assert_eq!(known.probes["v1.step"].state, ProbeState::Removed);
+        // Another process, and one that got the number of a process which was gone.
+        for (source, pid) in [(Source(1), 9), (Source(2), 8), (Source(3), 7)] {
+            assert_eq!(roster.open(source, &ring(pid)).unwrap().role, "", "{pid}");
+        }
     }
 }
