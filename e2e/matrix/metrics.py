@@ -129,6 +129,16 @@ def pooled(case: Case) -> float | None:
     return 0.0 if case.launch.serves is Serves.TEXT else float(case.sequences)
 
 
+def computed_again(case: Case) -> float | None:
+    """Prompts, and first tokens, that V0 counts anew after each preemption; how many it does not tell."""
+    return None if "preempts" in case.scenario.marks else 0.0
+
+
+def once(count: Callable[[Case], float | None]) -> Callable[[Case], float | None]:
+    """The same where no prompt is computed again."""
+    return lambda case: None if computed_again(case) is None else count(case)
+
+
 def streamed(case: Case) -> float | None:
     """SGLang looks at the time between tokens where it streams them."""
     return 0.0 if all(exchange.sent.body.get("stream") for exchange in case.exchanges) else None
@@ -205,8 +215,22 @@ RULES: dict[Line, dict[str, list[Sum | Level]]] = {
     },
     Line.VLLM_V0: VLLM
     | {
+        "genai_llm_first_token_seconds": [
+            Sum(
+                f"{LATENCY}time_to_first_token",
+                "vllm:time_to_first_token_seconds_sum",
+                is_time=True,
+                extra=computed_again,
+            )
+        ],
         "llm_usage_tokens": [
-            Sum("gen_ai.usage.input_tokens", "vllm:prompt_tokens_total", own_labels=INPUT, other=prompts),
+            Sum(
+                "gen_ai.usage.input_tokens",
+                "vllm:prompt_tokens_total",
+                own_labels=INPUT,
+                extra=computed_again,
+                other=prompts,
+            ),
             Sum(
                 "gen_ai.usage.output_tokens",
                 "vllm:generation_tokens_total",
@@ -220,11 +244,11 @@ RULES: dict[Line, dict[str, list[Sum | Level]]] = {
         "num_running_sys": [Level("vllm:num_requests_running", 0, streams)],
         "num_waiting_sys": [Level("vllm:num_requests_waiting", 0)],
         "num_swapped_sys": [Level("", 0)],
-        "num_prompt_tokens_iter": [Sum("gen_ai.usage.input_tokens", "vllm:prompt_tokens_total", other=prompts)],
+        "num_prompt_tokens_iter": [Sum(page="vllm:prompt_tokens_total", other=once(prompts))],
         "num_generation_tokens_iter": [
             Sum("gen_ai.usage.output_tokens", "vllm:generation_tokens_total", extra=pooled, other=generated)
         ],
-        "num_tokens_iter": [Sum(other=both)],
+        "num_tokens_iter": [Sum(other=once(both))],
         "num_preemption_iter": [Sum("tachograph.preemptions", "vllm:num_preemptions_total")],
         # V0's own histogram has an observation for each token, not for each request.
         "gen_ai_server_time_per_output_token": [spent("time_per_output_token", "")],
