@@ -13,13 +13,15 @@ import pytest
 from client import send
 from conftest import place
 from engine.command import serve
-from engine.recipe import DEFAULT, RECIPES
+from engine.install import install
+from engine.model import chat_kind, make
+from engine.recipe import DEFAULT, RECIPES, Recipe, python
 from process import EngineProcess, free_port
 from sink import Sink, attributes
 
 DOCUMENTED = (
     "tachograph-bootstrap -a install"
-    " && ARMS_APP_NAME=a ARMS_LICENSE_KEY=k ARMS_REGION_ID=r tachograph-instrument vllm {arguments}"
+    " && ARMS_APP_NAME=a ARMS_LICENSE_KEY=k ARMS_REGION_ID=r tachograph-instrument {command}"
 )
 ARRIVAL_S = 15
 CHAT = "/v1/chat/completions"
@@ -28,23 +30,23 @@ CHAT = "/v1/chat/completions"
 class Fresh(EngineProcess):
     """A virtual environment with nothing but our wheel, which sees the packages of an engine."""
 
-    def __init__(self, directory: Path, log: Path, endpoint: str) -> None:
+    def __init__(self, recipe: Recipe, interpreter: Path, model: Path, directory: Path, log: Path) -> None:
         self.directory = directory
-        vllm = place("VLLM")
-        python = vllm.parent / "python"
-        subprocess.run([str(python), "-m", "venv", str(directory)], check=True)
+        subprocess.run([str(interpreter), "-m", "venv", str(directory)], check=True)
         (wheel,) = place("WHEELS").glob("tachograph-*.whl")
         self.run("pip", "install", "--quiet", "--no-index", str(wheel))
         (site,) = directory.glob("lib/python3*/site-packages")
         where = "import sysconfig; print(sysconfig.get_path('purelib'))"
-        engine = subprocess.run([str(python), "-c", where], check=True, capture_output=True, text=True).stdout
+        engine = subprocess.run([str(interpreter), "-c", where], check=True, capture_output=True, text=True).stdout
         (site / "engine.pth").write_text(engine)
-        script = vllm.read_text().split("\n", 1)[1]
-        (directory / "bin" / "vllm").write_text(f"#!{directory}/bin/python\n{script}")
-        (directory / "bin" / "vllm").chmod(0o755)
-        command = serve(RECIPES[DEFAULT], place("MODEL"), free_port())
+        program = interpreter.with_name("vllm")
+        if program.exists():
+            script = program.read_text().split("\n", 1)[1]
+            (directory / "bin" / "vllm").write_text(f"#!{directory}/bin/python\n{script}")
+            (directory / "bin" / "vllm").chmod(0o755)
+        command = serve(recipe, model, free_port())
         super().__init__(command, int(command.arguments[command.arguments.index("--port") + 1]), log)
-        self.settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "PATH": self.path}
+        self.settings = {"PATH": self.path}
 
     @property
     def path(self) -> str:
@@ -53,7 +55,8 @@ class Fresh(EngineProcess):
 
     def start(self) -> None:
         """Type the documented line into a shell."""
-        line = DOCUMENTED.format(arguments=" ".join(self.command.arguments[1:]))
+        program, *arguments = self.command.arguments
+        line = DOCUMENTED.format(command=" ".join([Path(program).name, *arguments]))
         self.spawn(["bash", "-c", line], self.command.environment | self.settings)
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
@@ -77,10 +80,21 @@ def sink(sink_port: int) -> Iterator[Sink]:
     sink.stop()
 
 
+@pytest.fixture(params=[DEFAULT, "sglang-0.5.23"])
+def fresh(request: pytest.FixtureRequest, tmp_path: Path, artifacts: Path) -> Fresh:
+    """The environment of an engine of each kind."""
+    recipe = RECIPES[request.param]
+    log = artifacts / f"{recipe.name}-fresh.log"
+    if recipe.name == DEFAULT:
+        return Fresh(recipe, place("VLLM").with_name("python"), place("MODEL"), tmp_path / "venv", log)
+    install(recipe)
+    return Fresh(recipe, python(recipe), make(recipe, chat_kind(recipe.line)), tmp_path / "venv", log)
+
+
 def test_the_documented_line_works_in_a_fresh_environment_which_is_afterwards_as_it_was(
-    tmp_path: Path, artifacts: Path, sink: Sink, sink_port: int
+    fresh: Fresh, sink: Sink, sink_port: int
 ) -> None:
-    fresh = Fresh(tmp_path / "venv", artifacts / "vllm-fresh.log", f"http://127.0.0.1:{sink_port}")
+    fresh.settings["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{sink_port}"
     before = fresh.hashes()
     assert fresh.run("tachograph-bootstrap", "-a", "requirements").stdout == ""
     said = fresh.run("tachograph-bootstrap", "-a", "install").stdout
