@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import random
+import signal
 import statistics
 import sys
 import tempfile
@@ -189,11 +190,14 @@ def report(results: dict[str, dict[str, tuple[list[Round], list[Round]]]], args:
 
 
 def measure(
-    recipe: Recipe, args: argparse.Namespace, backend: Server, logs: Path
-) -> dict[str, tuple[list[Round], list[Round]]]:
+    recipe: Recipe,
+    args: argparse.Namespace,
+    backend: Server,
+    logs: Path,
+    results: dict[str, tuple[list[Round], list[Round]]],
+) -> None:
     """Every variant of one engine against the engine alone."""
     install(recipe)
-    results = {}
     alone = start(recipe, None, backend, args, logs)
     try:
         for variant in args.variant:
@@ -204,7 +208,6 @@ def measure(
                 other.stop()
     finally:
         alone.stop()
-    return results
 
 
 def main() -> None:
@@ -217,18 +220,23 @@ def main() -> None:
     parser.add_argument("--concurrency", type=int, default=16)
     parser.add_argument("--report", type=Path, help="write every round as JSON")
     args = parser.parse_args()
+    # So that no engine outlives a measurement that was told to end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory() as scratch:
         logs = Path(scratch)
         backend = Server(args.agent / "bin", logs / "data", logs / "server.log")
         backend.start()
+        results: dict[str, dict[str, tuple[list[Round], list[Round]]]] = {}
         try:
-            results = {name: measure(RECIPES[name], args, backend, logs) for name in args.engine}
+            for name in args.engine:
+                measure(RECIPES[name], args, backend, logs, results.setdefault(name, {}))
         finally:
             backend.stop()
-    print(report(results, args))
-    if args.report:
-        args.report.parent.mkdir(parents=True, exist_ok=True)
-        args.report.write_text(json.dumps(results, indent=1))
+            # What was measured before a failure was measured.
+            print(report({name: variants for name, variants in results.items() if variants}, args))
+            if args.report:
+                args.report.parent.mkdir(parents=True, exist_ok=True)
+                args.report.write_text(json.dumps(results, indent=1))
 
 
 if __name__ == "__main__":

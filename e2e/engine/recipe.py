@@ -55,6 +55,12 @@ class Recipe:
     """Name of the engine whose environment runs it, when only the engine's own package is its own."""
 
     @property
+    def abort_s(self) -> float:
+        """Seconds that the engine works on for a client who went away in the middle of a stream: the older SGLang looks
+        after it no earlier (`create_abort_task`)."""
+        return 2.0 if self.line is Line.SGLANG else 0.0
+
+    @property
     def lock(self) -> Path:
         """Its packages, all of them pinned."""
         return HERE / "lock" / f"{self.name}.txt"

@@ -77,8 +77,10 @@ class Case:
 
     @property
     def client_s(self) -> float:
-        """The most that all sequences together can have taken: the clients' own times."""
-        return sum(exchange.sent.seconds * exchange.told.sequences for exchange in self.exchanges)
+        """The most that all sequences together can have taken: the clients' own times, and what an engine worked on for
+        those that were gone."""
+        waited = sum(exchange.sent.seconds * exchange.told.sequences for exchange in self.exchanges)
+        return waited + self.aborted * self.recipe.abort_s
 
     @property
     def aborted(self) -> int:

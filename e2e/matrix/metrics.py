@@ -63,9 +63,9 @@ class Level:
     """It must have been above zero in a busy scenario, and never above this."""
 
 
-def spent(attribute: str, page: str) -> Sum:
+def spent(attribute: str, page: str, extra: Callable[[Case], float | None] | None = None) -> Sum:
     """A sum of times."""
-    return Sum(f"{LATENCY}{attribute}", page, is_time=True)
+    return Sum(f"{LATENCY}{attribute}", page, is_time=True, extra=extra)
 
 
 def prompts(case: Case) -> float | None:
@@ -129,18 +129,20 @@ def pooled(case: Case) -> float | None:
     return 0.0 if case.launch.serves is Serves.TEXT else float(case.sequences)
 
 
-def computed_again(case: Case) -> float | None:
-    """Prompts, and first tokens, that V0 counts anew after each preemption; how many it does not tell."""
+def preempted(case: Case) -> float | None:
+    """What comes after a preemption vLLM counts in ways of its own and does not tell: V0 the prompt and the first token
+    once more, V1 the second wait as time of decode."""
     return None if "preempts" in case.scenario.marks else 0.0
 
 
 def once(count: Callable[[Case], float | None]) -> Callable[[Case], float | None]:
     """The same where no prompt is computed again."""
-    return lambda case: None if computed_again(case) is None else count(case)
+    return lambda case: None if preempted(case) is None else count(case)
 
 
 def streamed(case: Case) -> float | None:
-    """SGLang looks at the time between tokens where it streams them."""
+    """SGLang looks at the time between tokens where it streams them; its older versions take the end of an answer that
+    is not streamed for its first token."""
     return 0.0 if all(exchange.sent.body.get("stream") for exchange in case.exchanges) else None
 
 
@@ -202,33 +204,30 @@ RULES: dict[Line, dict[str, list[Sum | Level]]] = {
         "gen_ai_vllm_request_params_max_tokens": [
             Sum(page="vllm:request_params_max_tokens_sum", other=asked("max_tokens"))
         ],
-        "gen_ai_vllm_request_queue_time_seconds": [spent("time_in_queue", "vllm:request_queue_time_seconds_sum")],
+        "gen_ai_vllm_request_queue_time_seconds": [
+            spent("time_in_queue", "vllm:request_queue_time_seconds_sum", preempted)
+        ],
         "gen_ai_vllm_request_prefill_time_seconds": [
-            spent("time_in_model_prefill", "vllm:request_prefill_time_seconds_sum")
+            spent("time_in_model_prefill", "vllm:request_prefill_time_seconds_sum", preempted)
         ],
         "gen_ai_vllm_request_decode_time_seconds": [
-            spent("time_in_model_decode", "vllm:request_decode_time_seconds_sum")
+            spent("time_in_model_decode", "vllm:request_decode_time_seconds_sum", preempted)
         ],
         "gen_ai_vllm_request_inference_time_seconds": [
-            spent("time_in_model_inference", "vllm:request_inference_time_seconds_sum")
+            spent("time_in_model_inference", "vllm:request_inference_time_seconds_sum", preempted)
         ],
     },
     Line.VLLM_V0: VLLM
     | {
         "genai_llm_first_token_seconds": [
-            Sum(
-                f"{LATENCY}time_to_first_token",
-                "vllm:time_to_first_token_seconds_sum",
-                is_time=True,
-                extra=computed_again,
-            )
+            spent("time_to_first_token", "vllm:time_to_first_token_seconds_sum", preempted)
         ],
         "llm_usage_tokens": [
             Sum(
                 "gen_ai.usage.input_tokens",
                 "vllm:prompt_tokens_total",
                 own_labels=INPUT,
-                extra=computed_again,
+                extra=preempted,
                 other=prompts,
             ),
             Sum(
@@ -276,7 +275,9 @@ RULES: dict[Line, dict[str, list[Sum | Level]]] = {
             ),
             Sum("gen_ai.usage.output_tokens", "sglang:generation_tokens_total", own_labels=OUTPUT, other=generated),
         ],
-        "gen_ai_server_time_to_first_token": [spent("time_to_first_token", "sglang:time_to_first_token_seconds_sum")],
+        "gen_ai_server_time_to_first_token": [
+            spent("time_to_first_token", "sglang:time_to_first_token_seconds_sum", streamed)
+        ],
         "gen_ai_server_time_per_output_token": [
             spent("time_per_output_token", "sglang:request_time_per_output_token_seconds_sum")
         ],

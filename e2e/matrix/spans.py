@@ -199,15 +199,15 @@ def llm_request(exchange: Exchange, case: Case) -> Iterator[str]:
         except AssertionError as error:
             yield str(error)
             continue
-        yield from _latencies(exchange, have, pooled)
+        yield from _latencies(exchange, have, pooled, case.recipe.abort_s if sent.aborted else 0.0)
     if exchange.is_whole:
         yield from _tokens(exchange, facts)
 
 
-def _latencies(exchange: Exchange, have: dict[str, float], pooled: bool) -> Iterator[str]:
+def _latencies(exchange: Exchange, have: dict[str, float], pooled: bool, after_s: float) -> Iterator[str]:
     sent = exchange.sent
     e2e = have["gen_ai.latency.e2e"]
-    if not 0 < e2e <= sent.seconds + SLACK_S:
+    if not 0 < e2e <= sent.seconds + after_s + SLACK_S:
         yield f"e2e {e2e:.3f} s, the client waited {sent.seconds:.3f} s"
     parts = have["gen_ai.latency.time_in_queue"] + have["gen_ai.latency.time_in_model_inference"]
     if parts > e2e + EXACT_S:

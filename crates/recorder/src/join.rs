@@ -100,6 +100,8 @@ pub struct Join {
     steps: HashMap<u32, Steps>,
     /// Requests whose HTTP ended before their sequences, with the time until which they wait.
     closing: VecDeque<(u64, Key)>,
+    /// The last [`Join::tick`].
+    now_ns: u64,
     out: Vec<Joined>,
 }
 
@@ -118,6 +120,7 @@ impl Join {
             refused: Recent::default(),
             steps: HashMap::new(),
             closing: VecDeque::new(),
+            now_ns: 0,
             out: Vec::new(),
         }
     }
@@ -175,6 +178,7 @@ impl Join {
 
     /// Let time pass: close what waited long enough. `now_ns` is monotonic.
     pub fn tick(&mut self, now_ns: u64) {
+        self.now_ns = now_ns;
         while self.closing.front().is_some_and(|&(until_ns, _)| until_ns <= now_ns) {
             if let Some((_, key)) = self.closing.pop_front() {
                 self.finish(key, None);
@@ -295,7 +299,8 @@ impl Join {
         if open.is_over() {
             self.finish(key, None);
         } else {
-            self.closing.push_back((end.t_ns.saturating_add(GRACE_NS), key));
+            // An application may return long after the last byte, to which the end is dated back.
+            self.closing.push_back((end.t_ns.max(self.now_ns).saturating_add(GRACE_NS), key));
         }
     }
 

@@ -214,3 +214,17 @@ fn a_step_that_ends_after_the_preemption_does_not_end_the_wait() {
     assert_eq!(sequence.waits.last().map(|w| (w.start_ns, w.end_ns)), Some((at(25), at(50))));
     assert_eq!((sequence.prefills.len(), sequence.tokens.count()), (2, 3));
 }
+
+#[test]
+fn an_end_that_is_dated_back_to_the_last_byte_leaves_the_engine_time_to_end_as_well() {
+    let mut join = join_with(CONTENT, 0);
+    let begun = [http_start(0, 1, "/v1/chat/completions"), add(1, 1, "a", "", 0), outputs(30, 1, &[("a", 1, None)])];
+    begun.iter().for_each(|record| join.apply(source_of(record), record));
+    join.tick(at(2_000));
+    // SGLang's application returns two seconds after the client left, and aborts only then.
+    join.apply(API, &http_end(30, 1, HttpOutcome::Disconnected, ""));
+    join.tick(at(2_050));
+    join.apply(CORE, &outputs(2_060, 2, &[("a", 1, Some(FinishReason::Abort))]));
+    let requests = requests(&mut join);
+    assert_eq!(requests[0].sequences[0].tokens.count(), 2);
+}

@@ -1,6 +1,6 @@
 //! Agents as they last reported of themselves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use tachograph_schema::{attribute, metric};
 use tachograph_store::Store;
@@ -17,22 +17,49 @@ pub(crate) async fn agents(store: &dyn Store, fleet: &Fleet) -> Result<Agents, Q
     let own = metric::OWN.iter().map(|own| own.name);
     let names: Vec<&str> = own.chain(GENERATION.iter().copied()).collect();
     let points = latest(store, fleet, &names).await?;
-    let mut launches: BTreeMap<(String, String), Vec<Latest>> = BTreeMap::new();
+    let mut launches: BTreeMap<Launch, Vec<Latest>> = BTreeMap::new();
     for point in points {
-        launches.entry((point.service.clone(), point.instance.clone())).or_default().push(point);
+        launches.entry(Launch::of(&point)).or_default().push(point);
     }
-    Ok(Agents { agents: launches.into_values().filter_map(|points| Report(points).agent()).collect() })
+    let mut agents: Vec<Agent> = launches.into_values().filter_map(|points| Report::of(points).agent()).collect();
+    agents.sort_by(|a, b| (&a.service, &a.instance).cmp(&(&b.service, &b.instance)));
+    Ok(Agents { agents })
+}
+
+/// What makes a launch: its id, for the name changes when the engine says which model it serves.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Launch {
+    Instance(String),
+    /// Somebody else's, who sends no id.
+    Service(String),
+}
+
+impl Launch {
+    fn of(point: &Latest) -> Self {
+        match point.instance.as_str() {
+            "" => Self::Service(point.service.clone()),
+            instance => Self::Instance(instance.to_owned()),
+        }
+    }
 }
 
 /// The points of one launch.
 struct Report(Vec<Latest>);
 
 impl Report {
+    /// Of each series the newest: before the launch had its name they were those of another application.
+    fn of(mut points: Vec<Latest>) -> Self {
+        points.sort_by_key(|point| std::cmp::Reverse(point.last_ns));
+        let mut known = HashSet::new();
+        points.retain(|point| known.insert((point.name.clone(), point.labels.clone())));
+        Self(points)
+    }
+
     /// None where no agent but somebody else sent them.
     fn agent(&self) -> Option<Agent> {
         let newest = self.0.iter().filter(|p| p.name.starts_with("tachograph.")).max_by_key(|p| p.last_ns)?;
         let records = |state: &str| {
-            let mut points = self.of("tachograph.records");
+            let mut points = self.named("tachograph.records");
             points.find(|p| p.attribute("tachograph.state") == state).map(Latest::value)
         };
         Some(Agent {
@@ -49,28 +76,28 @@ impl Report {
             records_produced: records("produced"),
             records_read: records("read"),
             records_suppressed: records("suppressed"),
-            requests: self.of("tachograph.requests").map(|p| (p.attribute("tachograph.outcome"), p.value())).collect(),
+            requests: self.named("tachograph.requests").map(|p| (p.attribute("tachograph.outcome"), p.value())).collect(),
             exports: self.exports(),
             dropped: self.dropped(),
             faults: self.faults(),
-            lag_s: self.of("tachograph.lag").map(Latest::value).reduce(f64::max),
+            lag_s: self.named("tachograph.lag").map(Latest::value).reduce(f64::max),
             recorder_bytes: self.of_recorder("process.memory.usage").map(Latest::value).reduce(f64::max),
             price: self.price(),
         })
     }
 
-    fn of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Latest> {
+    fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Latest> {
         self.0.iter().filter(move |p| p.name == name)
     }
 
     /// Other processes may report their own under the same name.
     fn of_recorder<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Latest> {
-        self.of(name).filter(|p| p.attribute(ROLE) == "recorder")
+        self.named(name).filter(|p| p.attribute(ROLE) == "recorder")
     }
 
     /// What was still reported at the end: a process that ended is no longer.
     fn current<'a>(&'a self, name: &'a str, newest_ns: i64) -> impl Iterator<Item = &'a Latest> {
-        self.of(name).filter(move |p| newest_ns.saturating_sub(p.last_ns) < LOOKBACK_NS)
+        self.named(name).filter(move |p| newest_ns.saturating_sub(p.last_ns) < LOOKBACK_NS)
     }
 
     fn processes(&self, newest_ns: i64) -> Vec<AgentProcess> {
@@ -135,21 +162,21 @@ impl Report {
             reason: p.attribute("tachograph.reason"),
             count: p.value(),
         };
-        let mut dropped: Vec<AgentDrop> = self.of("tachograph.dropped").map(drop).filter(|d| d.count > 0.0).collect();
+        let mut dropped: Vec<AgentDrop> = self.named("tachograph.dropped").map(drop).filter(|d| d.count > 0.0).collect();
         dropped.sort_by(|a, b| (&a.unit, &a.reason).cmp(&(&b.unit, &b.reason)));
         dropped
     }
 
     fn faults(&self) -> Vec<AgentFault> {
         let fault = |p: &Latest| AgentFault { role: p.attribute(ROLE), pid: pid(p), count: p.value() };
-        self.of("tachograph.faults").map(fault).filter(|fault| fault.count > 0.0).collect()
+        self.named("tachograph.faults").map(fault).filter(|fault| fault.count > 0.0).collect()
     }
 
     /// Both sums over the same reports; nothing where too little was reported or generated to say.
     fn price(&self) -> Option<AgentPrice> {
         let cpu: Vec<&Latest> = self.of_recorder("process.cpu.time").collect();
         let (first_ns, last_ns) = (cpu.iter().map(|p| p.first_ns).min()?, cpu.iter().map(|p| p.last_ns).max()?);
-        let tokens: f64 = GENERATION.iter().flat_map(|name| self.of(name)).map(Latest::increase).sum();
+        let tokens: f64 = GENERATION.iter().flat_map(|name| self.named(name)).map(Latest::increase).sum();
         let window_s = seconds_of_ns(last_ns.saturating_sub(first_ns));
         let cpu_s = cpu.iter().map(|p| p.increase()).sum();
         (tokens > 0.0 && window_s > 0.0).then_some(AgentPrice { cpu_s, tokens, window_s })

@@ -32,6 +32,8 @@ pub(super) struct Latest {
     pub(super) instance: String,
     pub(super) model: String,
     pub(super) engine_index: Option<u32>,
+    /// The attributes as the store groups by them.
+    pub(super) labels: String,
     pub(super) attributes: Vec<KeyValue>,
     pub(super) resource: Resource,
     /// Times of the first and the last point, Unix nanoseconds.
@@ -50,6 +52,7 @@ columns! {
         instance: StringArray = Utf8,
         model: StringArray = Utf8,
         engine_index: UInt32Array = UInt32,
+        labels: StringArray = Utf8,
         attributes: BinaryArray = Binary,
         resource: BinaryArray = Binary,
         first_ns: Int64Array = Int64,
@@ -96,6 +99,7 @@ impl LatestColumns {
             instance: text(&self.instance),
             model: text(&self.model),
             engine_index: get(&self.engine_index, row),
+            labels: text(&self.labels),
             attributes: decode::<Attributes>(&self.attributes, row).items,
             resource: decode(&self.resource, row),
             first_ns: get(&self.first_ns, row).unwrap_or_default(),

@@ -180,6 +180,23 @@ async fn what_an_agent_sends_as_deltas_is_added_up_over_the_range() {
 }
 
 #[tokio::test]
+async fn an_agent_that_got_its_name_while_it_ran_is_one_agent() {
+    let server = Running::start().await;
+    let named = |service: &str, second, n| {
+        let produced = point(&of(&[("tachograph.state", "produced")]), START_NS, at(second), n);
+        let mut sent = launch("a", "vllm", Some("v1"), vec![counter("tachograph.records", CUMULATIVE, vec![produced])]);
+        let mut name = Attributes::default();
+        name.set(name::SERVICE_NAME, service).set(name::SERVICE_INSTANCE, "a");
+        sent.resource = Some(Resource { attributes: name.0, ..Default::default() });
+        sent
+    };
+    server.metrics(vec![named("unknown_service:vllm", 10, 3.0), named("assistant", 20, 5.0)]).await;
+    let agents = ask(&server, "agents", 60, "").await;
+    assert_eq!(agents.len(), 1, "{agents:?}");
+    assert_eq!((&agents[0]["service"], &agents[0]["records_produced"]), (&json!("assistant"), &json!(5.0)));
+}
+
+#[tokio::test]
 async fn the_status_says_where_otlp_is_received() {
     let server = Running::start().await;
     let status = server.json("/api/status").await;
