@@ -87,18 +87,21 @@ def rows(start: Start, bench: Bench) -> Iterator[Row]:
     except (AssertionError, OSError) as error:
         yield from failed(start, f"cannot start: {error}")
         return
+    judged: list[Row] = []
     try:
         if start.launch.is_offline:
-            yield judge(batch.case(start, process, observer))
+            judged.append(judge(batch.case(start, process, observer)))
+            yield judged[-1]
             return
         process.start()
         process.wait_ready()
         observer.rest()
         for scenario in start.scenarios:
-            yield judge(case(scenario, start, observer, process.port))
-    except AssertionError as error:
+            judged.append(judge(case(scenario, start, observer, process.port)))
+            yield judged[-1]
+    except (AssertionError, OSError) as error:
         last = [line for line in str(error).splitlines() if line.strip()][-LAST_LINES:]
-        yield from failed(start, " | ".join(["did not start", *last]))
+        yield from failed(start, " | ".join(["did not start, or did not go on", *last]), len(judged))
     finally:
         process.stop()
         observer.sink.stop()
@@ -121,9 +124,9 @@ def launch(start: Start, bench: Bench, log: Path) -> tuple[EngineProcess, Observ
     return EngineProcess(command, port, log, bench.agent, endpoint, settings), observer
 
 
-def failed(start: Start, why: str) -> Iterator[Row]:
-    """Rows of an engine that did not start: every cell is wrong."""
-    for scenario in start.scenarios:
+def failed(start: Start, why: str, judged: int = 0) -> Iterator[Row]:
+    """Rows of an engine that did not start, or ended after some of them: every cell is wrong."""
+    for scenario in start.scenarios[judged:]:
         nothing = Case(start.recipe, start.launch, scenario, [])
         columns = [*spans.CHECKS, *(row.name for row in metrics.documented(nothing)), *metrics.SEMCONV]
         cells = {column: Cell(State.WRONG, (why,)) for column in columns}

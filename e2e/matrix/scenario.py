@@ -40,6 +40,8 @@ class Scenario:
     asks: Callable[[random.Random, Line], Iterator[Ask]]
     concurrency: int = 4
     lines: frozenset[Line] = frozenset(Line)
+    fatal: frozenset[str] = field(default_factory=frozenset)
+    """Engines that die of it, with and without us."""
     marks: frozenset[str] = field(default_factory=frozenset)
     """What must be true of it beyond its own numbers, by name: see `Mark` in the checks."""
 
@@ -143,6 +145,7 @@ SCENARIOS: dict[str, Scenario] = {
         Scenario("offline", TEXT, lambda _, __: iter(()), marks=frozenset({"offline"})),
         Scenario("embeddings", frozenset({Serves.EMBED}), embedded),
         Scenario("rerank", frozenset({Serves.RANK}), ranked),
-        Scenario("score", frozenset({Serves.RANK}), scored),
+        # `convert_logprob_style` asks the output of an embedding for what it does not have.
+        Scenario("score", frozenset({Serves.RANK}), scored, fatal=frozenset({"sglang-0.5.8", "sglang-0.5.10"})),
     )
 }
