@@ -74,8 +74,9 @@ impl Exchange {
         if std::mem::replace(&mut self.ended, true) {
             return None;
         }
-        let gone = self.disconnected || (!self.response_whole && DISCONNECTS.contains(&error));
-        Some(match (gone, self.response_whole && error.is_empty()) {
+        let left = DISCONNECTS.contains(&error);
+        let gone = self.disconnected || (!self.response_whole && left);
+        Some(match (gone, self.response_whole && (left || error.is_empty())) {
             (true, _) => HttpOutcome::Disconnected,
             (false, true) => HttpOutcome::Complete,
             // An application that returns without the whole response has failed, if without an exception.
@@ -153,6 +154,7 @@ mod tests {
         assert_eq!(outcome(false, true, ""), Disconnected);
         assert_eq!(outcome(false, true, "CancelledError"), Disconnected);
         assert_eq!(outcome(false, false, "ClientDisconnect"), Disconnected);
+        assert_eq!(outcome(true, false, "ClientDisconnect"), Complete, "the server noticed it late");
         assert_eq!(outcome(false, false, "ValueError"), Raised);
         assert_eq!(outcome(true, false, "ValueError"), Raised, "in a background task, say");
         assert_eq!(outcome(false, false, ""), Raised, "returned without the whole response");

@@ -18,6 +18,10 @@ use crate::trace_context::{Parent, Span};
 /// Name of the response header that tells the client its trace.
 const TRACERESPONSE: &[u8] = b"traceresponse";
 
+/// The last event of a stream of completions
+/// (<https://platform.openai.com/docs/api-reference/chat-streaming>): all engines end theirs so.
+const STREAM_END: &[u8] = b"data: [DONE]\n\n";
+
 /// One request at the ASGI edge.
 #[pyclass(frozen, module = "tachograph._probe")]
 pub(crate) struct HttpRequest {
@@ -104,7 +108,8 @@ impl HttpRequest {
             "http.response.body" => {
                 let body = message.get_item(intern!(message.py(), "body"))?;
                 let piece = bytes_or_none(body.as_ref());
-                let last = !more_body(message)?;
+                // Clients of a stream read no further than this, and may go before the empty piece after it.
+                let last = !more_body(message)? || piece.ends_with(STREAM_END);
                 let kept = self.exchange.lock().response_piece(&piece, last);
                 if last {
                     self.answered_ns.store(t_ns, Ordering::Relaxed);
