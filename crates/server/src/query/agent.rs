@@ -59,7 +59,7 @@ impl Report {
     fn agent(&self) -> Option<Agent> {
         let newest = self.0.iter().filter(|p| p.name.starts_with("tachograph.")).max_by_key(|p| p.last_ns)?;
         let records = |state: &str| {
-            let mut points = self.named("tachograph.records");
+            let mut points = self.metric("tachograph.records");
             points.find(|p| p.attribute("tachograph.state") == state).map(Latest::value)
         };
         Some(Agent {
@@ -76,28 +76,31 @@ impl Report {
             records_produced: records("produced"),
             records_read: records("read"),
             records_suppressed: records("suppressed"),
-            requests: self.named("tachograph.requests").map(|p| (p.attribute("tachograph.outcome"), p.value())).collect(),
+            requests: self
+                .metric("tachograph.requests")
+                .map(|p| (p.attribute("tachograph.outcome"), p.value()))
+                .collect(),
             exports: self.exports(),
             dropped: self.dropped(),
             faults: self.faults(),
-            lag_s: self.named("tachograph.lag").map(Latest::value).reduce(f64::max),
+            lag_s: self.metric("tachograph.lag").map(Latest::value).reduce(f64::max),
             recorder_bytes: self.of_recorder("process.memory.usage").map(Latest::value).reduce(f64::max),
             price: self.price(),
         })
     }
 
-    fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Latest> {
+    fn metric<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Latest> {
         self.0.iter().filter(move |p| p.name == name)
     }
 
     /// Other processes may report their own under the same name.
     fn of_recorder<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Latest> {
-        self.named(name).filter(|p| p.attribute(ROLE) == "recorder")
+        self.metric(name).filter(|p| p.attribute(ROLE) == "recorder")
     }
 
     /// What was still reported at the end: a process that ended is no longer.
     fn current<'a>(&'a self, name: &'a str, newest_ns: i64) -> impl Iterator<Item = &'a Latest> {
-        self.named(name).filter(move |p| newest_ns.saturating_sub(p.last_ns) < LOOKBACK_NS)
+        self.metric(name).filter(move |p| newest_ns.saturating_sub(p.last_ns) < LOOKBACK_NS)
     }
 
     fn processes(&self, newest_ns: i64) -> Vec<AgentProcess> {
@@ -162,21 +165,22 @@ impl Report {
             reason: p.attribute("tachograph.reason"),
             count: p.value(),
         };
-        let mut dropped: Vec<AgentDrop> = self.named("tachograph.dropped").map(drop).filter(|d| d.count > 0.0).collect();
+        let mut dropped: Vec<AgentDrop> =
+            self.metric("tachograph.dropped").map(drop).filter(|d| d.count > 0.0).collect();
         dropped.sort_by(|a, b| (&a.unit, &a.reason).cmp(&(&b.unit, &b.reason)));
         dropped
     }
 
     fn faults(&self) -> Vec<AgentFault> {
         let fault = |p: &Latest| AgentFault { role: p.attribute(ROLE), pid: pid(p), count: p.value() };
-        self.named("tachograph.faults").map(fault).filter(|fault| fault.count > 0.0).collect()
+        self.metric("tachograph.faults").map(fault).filter(|fault| fault.count > 0.0).collect()
     }
 
     /// Both sums over the same reports; nothing where too little was reported or generated to say.
     fn price(&self) -> Option<AgentPrice> {
         let cpu: Vec<&Latest> = self.of_recorder("process.cpu.time").collect();
         let (first_ns, last_ns) = (cpu.iter().map(|p| p.first_ns).min()?, cpu.iter().map(|p| p.last_ns).max()?);
-        let tokens: f64 = GENERATION.iter().flat_map(|name| self.named(name)).map(Latest::increase).sum();
+        let tokens: f64 = GENERATION.iter().flat_map(|name| self.metric(name)).map(Latest::increase).sum();
         let window_s = seconds_of_ns(last_ns.saturating_sub(first_ns));
         let cpu_s = cpu.iter().map(|p| p.increase()).sum();
         (tokens > 0.0 && window_s > 0.0).then_some(AgentPrice { cpu_s, tokens, window_s })
