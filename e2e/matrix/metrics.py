@@ -135,6 +135,11 @@ def preempted(case: Case) -> float | None:
     return None if "preempts" in case.scenario.marks else 0.0
 
 
+def pooled_first(case: Case) -> float | None:
+    """The older V1 takes an answer of pooling for a first token."""
+    return 0.0 if case.launch.serves is Serves.TEXT else None
+
+
 def once(count: Callable[[Case], float | None]) -> Callable[[Case], float | None]:
     """The same where no prompt is computed again."""
     return lambda case: None if preempted(case) is None else count(case)
@@ -177,7 +182,9 @@ INPUT, OUTPUT = (("usageType", "input"),), (("usageType", "output"),)
 TOKENS = f"{LATENCY}time_per_output_token"
 
 VLLM: dict[str, list[Sum | Level]] = {
-    "genai_llm_first_token_seconds": [spent("time_to_first_token", "vllm:time_to_first_token_seconds_sum")],
+    "genai_llm_first_token_seconds": [
+        spent("time_to_first_token", "vllm:time_to_first_token_seconds_sum", pooled_first)
+    ],
     "gen_ai_server_request_duration": [spent("e2e", "vllm:e2e_request_latency_seconds_sum")],
     "llm_usage_tokens": [
         Sum("gen_ai.usage.input_tokens", "vllm:prompt_tokens_total", own_labels=INPUT, other=prompts),

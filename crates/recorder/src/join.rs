@@ -73,6 +73,13 @@ pub enum Joined {
         /// Length of its prompt.
         prompt_tokens: u32,
     },
+    /// The engine made more of a sequence that a stop string had ended.
+    Surplus {
+        /// Rank of the engine.
+        engine_index: u32,
+        /// Tokens that nobody was given.
+        tokens: u32,
+    },
     /// A request ended.
     Request(Box<Request>),
 }
@@ -95,6 +102,8 @@ pub struct Join {
     sequences: HashMap<SequenceKey, Place>,
     pending: Pending,
     ended: Recent<SequenceKey>,
+    /// Of these, those that a stop string ended.
+    stopped: Recent<SequenceKey>,
     /// Requests that were not taken since too many were open, or that were closed before their end.
     refused: Recent<Key>,
     steps: HashMap<u32, Steps>,
@@ -117,6 +126,7 @@ impl Join {
             requests: HashMap::new(),
             sequences: HashMap::new(),
             ended: Recent::default(),
+            stopped: Recent::default(),
             refused: Recent::default(),
             steps: HashMap::new(),
             closing: VecDeque::new(),
@@ -381,8 +391,12 @@ impl Join {
 
     fn fact(&mut self, key: SequenceKey, t_ns: u64, engine: Option<(Source, u32)>, fact: Fact) {
         let Some(place) = self.sequences.get_mut(&key) else {
-            if !self.ended.contains(&key) {
-                self.pending.push(key, pending::Early { t_ns, engine, fact });
+            match (&fact, engine) {
+                _ if !self.ended.contains(&key) => self.pending.push(key, pending::Early { t_ns, engine, fact }),
+                (&Fact::Output { tokens, .. }, Some((_, engine_index))) if self.stopped.contains(&key) => {
+                    self.out.push(Joined::Surplus { engine_index, tokens });
+                }
+                _ => {}
             }
             return;
         };
@@ -425,6 +439,9 @@ impl Join {
             let (end, known) = state::end_of(sequence, closed, disconnected);
             request.incomplete |= !sequence.is_ended() && !known;
             sequence.close(end_ns, end);
+            if sequence.is_stopped() {
+                self.stopped.insert(sequence.key);
+            }
             self.health.drop(Unit::Details, "too_many_tokens", sequence.tokens.left_out());
             self.health.drop(Unit::Details, "too_many_stages", sequence.stages_left_out.into());
         }
@@ -437,7 +454,7 @@ impl Join {
         let told = request.answer.usage.completion_tokens.filter(|&n| n > 0);
         let whole = !disconnected && closed.is_none() && request.edge.response_cut().is_none();
         if let ([only], Some(told), true) = (request.sequences.as_mut_slice(), told, whole)
-            && only.end == Some(End::Reason(FinishReason::Stop))
+            && only.is_stopped()
         {
             only.truncate(told);
         }

@@ -102,6 +102,7 @@ impl Meter {
             Joined::FirstToken { engine_index, prompt_tokens } => {
                 self.documented.first_token(*engine_index, *prompt_tokens);
             }
+            Joined::Surplus { engine_index, tokens } => self.documented.surplus(*engine_index, *tokens),
             Joined::Request(request) => self.request(request, provider),
         }
     }

@@ -267,7 +267,9 @@ impl Request {
         if self.edge.outcome == Some(HttpOutcome::Disconnected) {
             return (Outcome::Aborted, Some("client_disconnected".into()));
         }
-        if self.edge.outcome == Some(HttpOutcome::Raised) {
+        // A handler of any exception answers, and Starlette raises it again: a refusal all the same (vLLM 0.18).
+        let is_refused = matches!(self.edge.status, Some(400..500));
+        if self.edge.outcome == Some(HttpOutcome::Raised) && !is_refused {
             let class = if self.edge.error.is_empty() { "exception" } else { &self.edge.error };
             return (Outcome::Failed, Some(class.into()));
         }

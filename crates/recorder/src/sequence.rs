@@ -263,6 +263,12 @@ impl Sequence {
         self.end.is_some()
     }
 
+    /// Whether a stop string or token ended it: what the engine makes after that nobody asked for.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.end == Some(End::Reason(FinishReason::Stop))
+    }
+
     /// Whether the front end asked for its end.
     #[must_use]
     pub fn is_abort_asked(&self) -> bool {
@@ -275,6 +281,7 @@ impl Sequence {
         match *fact {
             Fact::FrontFinish(reason) | Fact::Finished(reason) => self.finish(t_ns, reason),
             Fact::AbortAsked => self.abort_asked = true,
+            Fact::Output { tokens, .. } if late && self.is_stopped() => self.surplus_tokens += u64::from(tokens),
             _ if late => {}
             Fact::Queued { depth } => self.queued(t_ns, depth),
             Fact::Member { step, tokens, schedule_ns } => self.member(Chunk { t_ns, step, tokens }, schedule_ns),
@@ -368,8 +375,9 @@ impl Sequence {
 
     /// The client was told that its answer has `n` tokens: what came after them was no work for it.
     pub fn truncate(&mut self, n: u64) {
-        self.surplus_tokens = self.tokens.truncate(n);
-        let Some(last_ns) = self.tokens.last_ns().filter(|_| self.surplus_tokens > 0) else { return };
+        let surplus = self.tokens.truncate(n);
+        self.surplus_tokens += surplus;
+        let Some(last_ns) = self.tokens.last_ns().filter(|_| surplus > 0) else { return };
         for decode in &mut self.decodes {
             let surplus_ns = decode.end_ns.saturating_sub(last_ns.max(decode.start_ns));
             decode.end_ns -= surplus_ns;

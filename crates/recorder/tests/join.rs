@@ -8,6 +8,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use proptest::prelude::*;
 use script::*;
 use tachograph_recorder::figure::SequenceFigures;
+use tachograph_recorder::join::Joined;
 use tachograph_recorder::request::Request;
 use tachograph_recorder::span::{Level, spans};
 use tachograph_ring::Record;
@@ -227,4 +228,30 @@ fn an_end_that_is_dated_back_to_the_last_byte_leaves_the_engine_time_to_end_as_w
     join.apply(CORE, &outputs(2_060, 2, &[("a", 1, Some(FinishReason::Abort))]));
     let requests = requests(&mut join);
     assert_eq!(requests[0].sequences[0].tokens.count(), 2);
+}
+
+#[test]
+fn what_the_engine_makes_after_a_stop_string_is_surplus_whenever_it_is_told() {
+    let mut join = join_with(CONTENT, 0);
+    for record in [
+        http_start(0, 1, "/v1/completions"),
+        add(3, 1, "a", "", 0),
+        step(10, 1, &[("a", 16)]),
+        outputs(20, 1, &[("a", 1, None)]),
+        front_finish(25, "a", FinishReason::Stop),
+        outputs(30, 2, &[("a", 2, None)]),
+        http_end(31, 1, HttpOutcome::Complete, ""),
+        outputs(40, 3, &[("a", 1, Some(FinishReason::Stop))]),
+    ] {
+        join.apply(source_of(&record), &record);
+    }
+    let (mut before_its_end, mut after) = (0, 0);
+    for joined in join.take() {
+        match joined {
+            Joined::Request(request) => before_its_end += request.sequences[0].surplus_tokens,
+            Joined::Surplus { tokens, .. } => after += tokens,
+            Joined::FirstToken { .. } => {}
+        }
+    }
+    assert_eq!((before_its_end, after), (2, 1));
 }

@@ -71,6 +71,10 @@ impl Documented {
         self.engine(engine_index).sums.prompt_tokens += u64::from(prompt_tokens);
     }
 
+    pub(super) fn surplus(&mut self, engine_index: u32, tokens: u32) {
+        self.engine(engine_index).sums.surplus_tokens += u64::from(tokens);
+    }
+
     pub(super) fn request(&mut self, request: &Request) {
         for sequence in &request.sequences {
             self.engine(sequence.engine_index.unwrap_or(0)).ended(sequence);

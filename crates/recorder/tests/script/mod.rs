@@ -170,7 +170,7 @@ pub(crate) fn requests(join: &mut Join) -> Vec<Request> {
     joined
         .filter_map(|j| match j {
             Joined::Request(request) => Some(*request),
-            Joined::FirstToken { .. } => None,
+            Joined::FirstToken { .. } | Joined::Surplus { .. } => None,
         })
         .collect()
 }
