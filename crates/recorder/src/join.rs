@@ -10,8 +10,7 @@ use std::collections::{HashMap, VecDeque};
 
 use tachograph_ring::Record;
 use tachograph_ring::record::{
-    FinishReason, HttpBody, HttpEnd, HttpId, HttpOutcome, HttpResponse, HttpStart, SequenceAdd, SequenceKey, Step,
-    StepOutputs,
+    HttpBody, HttpEnd, HttpId, HttpOutcome, HttpResponse, HttpStart, SequenceAdd, SequenceKey, Step, StepOutputs,
 };
 
 use crate::body::answer::Answer;
