@@ -22,7 +22,7 @@ EXACT = 1e-6
 ROUNDED_S = 2e-3
 """Sums of the same times, once as attributes and once as a metric."""
 PAGE_SHARE = 0.15
-PAGE_S = 0.05
+PAGE_S = 0.1
 """How far the engine's own sum of times may be away: a share of it, and so much for each sequence. It reads the clock
 elsewhere in its code than where the agent does, on a machine where a process may be away for a while."""
 
