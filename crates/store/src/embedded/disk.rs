@@ -6,8 +6,9 @@ use std::path::Path;
 
 use crate::error::StoreError;
 
-/// Makes names created, renamed or removed in `directory` durable.
+/// Makes names created, renamed or removed in `directory` durable. The parent of a relative path of one name is empty.
 pub(crate) fn sync_directory(directory: &Path) -> Result<(), StoreError> {
+    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
     let sync = File::open(directory).and_then(|d| d.sync_all());
     sync.map_err(|e| StoreError::io("sync a directory", directory, e))
 }
@@ -29,5 +30,15 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), StoreError> {
 pub(crate) fn discard(path: &Path) {
     if let Err(e) = fs::remove_file(path) {
         tracing::warn!("cannot remove a file that is no longer used ({e}): {}", path.display());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parent_of_a_relative_path_is_a_directory() {
+        assert!(Path::new("data").parent().is_some_and(|parent| sync_directory(parent).is_ok()));
     }
 }
