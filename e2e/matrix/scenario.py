@@ -41,7 +41,7 @@ class Scenario:
     concurrency: int = 4
     lines: frozenset[Line] = frozenset(Line)
     fatal: frozenset[str] = field(default_factory=frozenset)
-    """Engines that die of it, with and without us."""
+    """Engines that die of it, by a fault of their own."""
     marks: frozenset[str] = field(default_factory=frozenset)
     """What must be true of it beyond its own numbers, by name: see `Mark` in the checks."""
 
