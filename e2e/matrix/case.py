@@ -80,7 +80,11 @@ class Case:
         """The most that all sequences together can have taken: the clients' own times, and what an engine worked on for
         those that were gone."""
         waited = sum(exchange.sent.seconds * exchange.told.sequences for exchange in self.exchanges)
-        return waited + self.aborted * self.recipe.abort_s
+        return waited + sum(self.worked_on_s(exchange) for exchange in self.exchanges)
+
+    def worked_on_s(self, exchange: Exchange) -> float:
+        """Seconds that the engine may work on after the client left."""
+        return self.recipe.abort_s if exchange.sent.aborted else 0.0
 
     @property
     def aborted(self) -> int:

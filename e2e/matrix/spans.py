@@ -56,8 +56,7 @@ def http(exchange: Exchange, case: Case) -> Iterator[str]:
         if have.get(name) != expected and not (sent.aborted and name not in have):
             yield f"{name}: expected {expected!r}, found {have.get(name)!r}"
     # A server learns no earlier that its client left than it looks.
-    after = case.recipe.abort_s if sent.aborted else 0.0
-    if not 0 < seconds(span) <= sent.seconds + after + SLACK_S:
+    if not 0 < seconds(span) <= sent.seconds + case.worked_on_s(exchange) + SLACK_S:
         yield "longer than the client waited: " + f"{seconds(span):.0f} s, {sent.seconds:.1f} s"
     if span.start_time_unix_nano < sent.started_unix_ns - SLACK_S * NANO:
         yield "starts before the client sent it"
@@ -201,7 +200,7 @@ def llm_request(exchange: Exchange, case: Case) -> Iterator[str]:
         except AssertionError as error:
             yield str(error)
             continue
-        yield from _latencies(exchange, have, pooled, case.recipe.abort_s if sent.aborted else 0.0)
+        yield from _latencies(exchange, have, pooled, case.worked_on_s(exchange))
     if exchange.is_whole:
         yield from _tokens(exchange, facts)
 
